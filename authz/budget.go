@@ -1,0 +1,227 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Cause says why the Hub is asked; it decides who goes first.
+type Cause uint8
+
+// The causes. CauseFirst, the zero Cause, is a credential on a request.
+const (
+	CauseFirst      Cause = iota
+	CauseRecheck          // an answer grew old
+	CauseRevocation       // an entry of the ledger put an answer in doubt
+)
+
+// Payer says whose budget a question is taken from.
+type Payer struct {
+	Cause  Cause
+	User   User   // of the last answer, for turns
+	Known  bool   // the request shows a session that the Hub has named before
+	Client string // the visitor's address, which pays for an unknown credential
+}
+
+// ErrBudget means that a question waited too long for its turn.
+var ErrBudget = errors.New("the budget of questions to the hub is used up")
+
+// Unknown tokens of one address: a class that logs in behind one gateway asks
+// 100 at once; somebody who guesses gets 10 a second.
+const (
+	unknownBurst = 100
+	unknownRate  = 10
+	maxClients   = 10_000 // addresses that are remembered apart
+)
+
+// Budget limits how much the Hub is asked. A revocation's questions and first
+// questions of known sessions go at once; re-checks share a rate and take
+// turns by user; unknown credentials are paid for by their address. It is safe
+// for concurrent use; the zero Budget lets no re-check pass, use [NewBudget].
+type Budget struct {
+	clock Clock
+	rate  float64 // re-checks per second
+
+	mu       sync.Mutex // guards the fields below
+	rechecks bucket
+	waiting  []*turn         // re-checks in line, by turn
+	served   map[User]uint64 // number of the last turn of a user in line
+	round    uint64
+	pump     *time.Timer
+	clients  map[string]*bucket
+	deferred uint64
+}
+
+// turn is a re-check that waits.
+type turn struct {
+	number uint64
+	ready  chan struct{}
+}
+
+// NewBudget returns a budget of perSecond re-checks, with a burst of one
+// second.
+func NewBudget(clock Clock, perSecond int) *Budget {
+	return &Budget{
+		clock: clock, rate: float64(perSecond),
+		rechecks: bucket{tokens: float64(perSecond), at: clock()},
+		served:   make(map[User]uint64),
+		clients:  make(map[string]*bucket),
+	}
+}
+
+// Deferred returns how many questions had to wait for their turn so far.
+func (b *Budget) Deferred() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.deferred
+}
+
+// Wait returns nil when the question may be put, or an error that wraps
+// [ErrBudget] when ctx ended before its turn came.
+func (b *Budget) Wait(ctx context.Context, p Payer) error {
+	switch {
+	case p.Cause == CauseRevocation, p.Cause == CauseFirst && p.Known:
+		return nil
+	case p.Cause == CauseRecheck:
+		return b.waitTurn(ctx, p.User)
+	default:
+		return b.waitClient(ctx, p.Client)
+	}
+}
+
+// waitTurn queues a re-check. A user with many credentials gets his next turn
+// only after everybody else in line had one.
+func (b *Budget) waitTurn(ctx context.Context, user User) error {
+	b.mu.Lock()
+	if len(b.waiting) == 0 && b.rechecks.take(b.clock(), b.rate, b.rate) {
+		b.mu.Unlock()
+		return nil
+	}
+	b.deferred++
+	t := &turn{number: max(b.round, b.served[user]) + 1, ready: make(chan struct{})}
+	b.served[user] = t.number
+	b.enqueue(t)
+	b.arm()
+	b.mu.Unlock()
+	select {
+	case <-t.ready:
+		return nil
+	case <-ctx.Done():
+		b.leave(t)
+		return errors.Join(ErrBudget, context.Cause(ctx))
+	}
+}
+
+// enqueue keeps the line sorted by turn; equal turns in order of arrival.
+func (b *Budget) enqueue(t *turn) {
+	i := len(b.waiting)
+	for i > 0 && b.waiting[i-1].number > t.number {
+		i--
+	}
+	b.waiting = append(b.waiting, nil)
+	copy(b.waiting[i+1:], b.waiting[i:])
+	b.waiting[i] = t
+}
+
+func (b *Budget) leave(t *turn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, w := range b.waiting {
+		if w == t {
+			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// arm makes sure that somebody serves the line; the caller holds mu.
+func (b *Budget) arm() {
+	if b.pump == nil && b.rate > 0 {
+		b.pump = time.AfterFunc(time.Duration(float64(time.Second)/b.rate), b.serve)
+	}
+}
+
+// serve lets as many in as the rate allows.
+func (b *Budget) serve() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pump = nil
+	for len(b.waiting) > 0 && b.rechecks.take(b.clock(), b.rate, b.rate) {
+		t := b.waiting[0]
+		b.waiting = b.waiting[1:]
+		b.round = t.number
+		close(t.ready)
+	}
+	if len(b.waiting) == 0 {
+		clear(b.served)
+		b.round = 0
+		return
+	}
+	b.arm()
+}
+
+// waitClient takes an unknown credential's question from its address.
+func (b *Budget) waitClient(ctx context.Context, client string) error {
+	for first := true; ; first = false {
+		b.mu.Lock()
+		c := b.clients[client]
+		if c == nil {
+			b.dropClients()
+			c = &bucket{tokens: unknownBurst, at: b.clock()}
+			b.clients[client] = c
+		}
+		ok := c.take(b.clock(), unknownRate, unknownBurst)
+		if !ok && first {
+			b.deferred++
+		}
+		b.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-time.After(time.Second / unknownRate):
+		case <-ctx.Done():
+			return errors.Join(ErrBudget, context.Cause(ctx))
+		}
+	}
+}
+
+// dropClients forgets addresses whose bucket is full again, else any one.
+func (b *Budget) dropClients() {
+	if len(b.clients) < maxClients {
+		return
+	}
+	now := b.clock()
+	for name, c := range b.clients {
+		if c.level(now, unknownRate, unknownBurst) >= unknownBurst {
+			delete(b.clients, name)
+		}
+	}
+	for name := range b.clients {
+		if len(b.clients) < maxClients {
+			return
+		}
+		delete(b.clients, name)
+	}
+}
+
+// bucket is a token bucket.
+type bucket struct {
+	tokens float64
+	at     Instant
+}
+
+func (b *bucket) level(now Instant, rate, burst float64) float64 {
+	return min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
+}
+
+func (b *bucket) take(now Instant, rate, burst float64) bool {
+	b.tokens, b.at = b.level(now, rate, burst), now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

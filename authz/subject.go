@@ -1,0 +1,78 @@
+package authz
+
+// SubjectKind says what a ledger entry is about.
+type SubjectKind uint8
+
+// The kinds of subjects. Each names the decisions that are doubtful after a
+// change; nothing else is disturbed.
+const (
+	// AboutNobody, the zero kind, concerns nobody.
+	AboutNobody SubjectKind = iota
+	// AboutUser concerns every credential of one user.
+	AboutUser
+	// AboutService concerns every credential of one Hub service.
+	AboutService
+	// AboutSession concerns every credential of one session at the Hub.
+	AboutSession
+	// AboutGroup concerns everybody whose last answer names the group.
+	AboutGroup
+	// AboutOwner concerns everybody on any server of one owner.
+	AboutOwner
+	// AboutServer concerns everybody on one server.
+	AboutServer
+	// AboutGuests concerns everybody on one server but the owner's own
+	// session, which no share can give or take.
+	AboutGuests
+	// AboutDenied concerns all who were denied anywhere: something was
+	// granted, and it cannot be seen to whom.
+	AboutDenied
+)
+
+// Subject is what a ledger entry is about. It is comparable; the fields that
+// its kind does not use are empty, so that equal subjects coalesce.
+type Subject struct {
+	Kind   SubjectKind
+	Name   string     // user, service, session, group, or the owner of the server
+	Server ServerName // of AboutServer and AboutGuests
+}
+
+// Subjects calls yield for every subject that d depends on, until it returns
+// false: after a change of one of them the Hub has to be asked anew.
+func (d *Decision) Subjects(yield func(Subject) bool) {
+	owner, name := string(d.Server.Owner), d.Server.Name
+	if !d.Server.IsZero() {
+		if !yield(Subject{Kind: AboutServer, Name: owner, Server: name}) ||
+			!yield(Subject{Kind: AboutOwner, Name: owner}) ||
+			!d.Interactive && !yield(Subject{Kind: AboutGuests, Name: owner, Server: name}) {
+			return
+		}
+	}
+	if !d.Allow && !yield(Subject{Kind: AboutDenied}) || d.Answer == nil {
+		return
+	}
+	d.Answer.subjects(yield)
+}
+
+// subjects calls yield for whom the answer is about.
+func (a *Answer) subjects(yield func(Subject) bool) {
+	switch a.Kind {
+	case KindNobody:
+		return
+	case KindService:
+		if !yield(Subject{Kind: AboutService, Name: string(a.Name)}) {
+			return
+		}
+	case KindUser:
+		if !yield(Subject{Kind: AboutUser, Name: string(a.Name)}) {
+			return
+		}
+	}
+	if a.Session != "" && !yield(Subject{Kind: AboutSession, Name: a.Session}) {
+		return
+	}
+	for _, group := range a.Groups {
+		if !yield(Subject{Kind: AboutGroup, Name: group}) {
+			return
+		}
+	}
+}
