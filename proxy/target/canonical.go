@@ -2,15 +2,11 @@ package target
 
 import "strings"
 
-// The canonical form of a segment is the one of RFC 3986, 6.2.2: no escape for
-// what needs none, escapes in capitals. "@" is among what needs none, because
-// JupyterHub escapes names with Python's quote(name, safe="@~") and a user
-// server compares its prefix byte by byte.
-//
-// The other delimiters ("+", ":", "'" and so on) stay as they came, escaped or
-// not. The Hub escapes them in names, but a base URL such as /a+b/ is used by the
-// Hub and its servers as the administrator spelled it; there is no form that is
-// right for both, and the client got the right one from the Hub's links.
+// The canonical form of a segment is what Python's quote(segment, safe="@~")
+// makes of it: an escape in capitals for every byte but the unreserved ones of
+// RFC 3986, 2.3, and "@". JupyterHub escapes the names in its URLs like that, and
+// requires it of every routespec (_routespec_from_chp_path in its proxy.py); a
+// user server compares its prefix with it byte by byte.
 
 const upperHex = "0123456789ABCDEF"
 
@@ -19,7 +15,7 @@ const upperHex = "0123456789ABCDEF"
 func isCanonical(path string) bool {
 	for i := 0; i < len(path); i++ {
 		if path[i] != '%' {
-			if !isPlain(path[i]) {
+			if path[i] != '/' && !isBare(path[i]) {
 				return false
 			}
 			continue
@@ -37,13 +33,12 @@ func isCanonical(path string) bool {
 func appendCanonical(b []byte, path string) []byte {
 	for i := 0; i < len(path); i++ {
 		c := path[i]
-		plain := isPlain(c)
+		slash := c == '/' // the other kind is escaped, and stays so
 		if c == '%' {
 			c = unhex(path[i+1])<<4 | unhex(path[i+2])
-			plain = isBare(c)
 			i += 2
 		}
-		if plain {
+		if slash || isBare(c) {
 			b = append(b, c)
 		} else {
 			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
@@ -69,15 +64,9 @@ func prefixEnd(path string, n int) int {
 	return end
 }
 
-// isBare reports whether c never needs an escape in a segment: the unreserved
-// characters of RFC 3986, 2.3, and "@".
+// isBare reports whether c has no escape in the canonical form.
 func isBare(c byte) bool {
 	return isAlphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || c == '@'
-}
-
-// isPlain reports whether c may stand unescaped in a path (RFC 3986, 3.3).
-func isPlain(c byte) bool {
-	return isBare(c) || strings.IndexByte("/:!$&'()*+,;=", c) >= 0
 }
 
 func isAlphanumeric(c byte) bool {
