@@ -1,0 +1,112 @@
+// Package ledger is the ordered log by which replicas agree about access: who
+// may have been given or taken access, in one order for all.
+//
+// A call that can change access (a "watched call") is announced before it is
+// sent to the Hub ([Ledger.Begin]) and resolved when the Hub has answered
+// ([Ledger.Resolve]). The announcement disturbs nobody, because anybody may
+// send such a call; it exists so that a replica that dies in between does not
+// take the knowledge with it: an announcement that is not resolved in time
+// becomes an entry by itself. Only a resolution is an entry: it is applied on
+// every member, in order, and the [Receipt] tells the caller when.
+//
+// What closes which gap:
+//
+//   - The entry is appended after the Hub's answer and before the caller hears
+//     it: whoever asks the Hub after he has applied the entry asks after the
+//     change. An answer asked for at a position before the entry may lack it.
+//   - Applied is raised before the entry is applied: a question that begins
+//     while the entry is being applied counts as asked after it, which is
+//     true, since the Hub had answered before.
+//   - An entry is about subjects; entries about the same subject coalesce in
+//     whoever applies them. A stream of entries of one user disturbs nobody
+//     else.
+//
+// This package has the log for one process ([Memory]). The rules that several
+// replicas need (lease, members, history) belong to an implementation on a
+// shared store; [authz.Lease] is where their outcome is read.
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+)
+
+// Entry is one line of the log.
+type Entry struct {
+	Seq      authz.Seq
+	Subjects []authz.Subject
+	// Everybody is set for a call that takes away everybody's access to a
+	// server: tools do that and grant again right after.
+	Everybody bool
+	// Unclear is set when it is not known what the Hub did: it failed, or did
+	// not answer, or the replica that asked it died. What the Hub says now
+	// may then change once more, until Until.
+	Unclear bool
+	Until   authz.Instant
+}
+
+// Intent announces a call.
+type Intent struct {
+	Subjects  []authz.Subject
+	Everybody bool
+	// Limit is the longest time that the Hub may take for the call. An
+	// announcement that is that old becomes an unclear entry.
+	Limit time.Duration
+}
+
+// Outcome is what became of a call.
+type Outcome uint8
+
+// The outcomes. Unclear, the zero Outcome, is the careful one.
+const (
+	Unclear   Outcome = iota // the Hub failed or did not answer
+	Changed                  // the Hub did it
+	Unchanged                // the Hub refused: nothing happened
+)
+
+// Call is an announced call. Resolving it twice does nothing.
+type Call struct{ id uint64 }
+
+// State says how far an entry has come.
+type State uint8
+
+// The states. Within, the zero State, promises least.
+const (
+	Within  State = iota // others will learn it from the Hub, within T
+	Bounded              // those who did not confirm have lost their lease
+	Done                 // applied by every member
+)
+
+// Receipt is what [Ledger.Resolve] returns for an entry.
+type Receipt struct {
+	Seq   authz.Seq // of the entry; 0 if there is none (Unchanged)
+	State State
+	// Missing is the number of members that did not confirm.
+	Missing int
+}
+
+// Ledger is the log. Implementations are safe for concurrent use and pass the
+// suite in package ledgertest.
+type Ledger interface {
+	authz.Lease
+
+	// Begin announces a call. It disturbs nobody.
+	Begin(ctx context.Context, in Intent) (Call, error)
+
+	// Resolve ends an announced call. Unless the outcome is Unchanged, it
+	// appends an entry and returns when the entry is applied here and every
+	// other member has confirmed it or can no longer act on what it knew. An
+	// error means that the entry could not be written; it is applied here all
+	// the same.
+	Resolve(ctx context.Context, call Call, outcome Outcome) (Receipt, error)
+
+	// Close stops what the log does by itself and waits for it.
+	Close()
+}
+
+// Apply puts an entry into force: when it returns, nothing that the entry
+// puts in doubt passes any more on this replica. It is called for one entry
+// after the other, in order, and must not call the ledger.
+type Apply func(Entry)
