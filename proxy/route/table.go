@@ -1,0 +1,143 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+)
+
+// A Table is the set of routes of one process, in memory. It may be used by many
+// goroutines. Match, Get, Add and Remove cost the same whatever the size of the
+// table; Match does not allocate.
+type Table struct {
+	hosts bool
+
+	mu    sync.RWMutex
+	byKey map[string]*Route // by indexKey
+	root  node
+}
+
+// A node is one segment of the routes' paths.
+type node struct {
+	route    *Route // nil between routes
+	children map[string]*node
+}
+
+// NewTable returns an empty table. With hosts, the first segment of every
+// route's path but the root's is the host that it serves (--host-routing).
+func NewTable(hosts bool) *Table {
+	return &Table{hosts: hosts, byKey: make(map[string]*Route)}
+}
+
+// Add puts a route in, in the place of the one with the same path if there is
+// one. When it returns, Match finds it. r belongs to the table then.
+//
+// The error is for tables that share their routes and could not; this one
+// refuses only routes that New did not make or that have ended.
+func (t *Table) Add(_ context.Context, r *Route) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r == nil || r.life == nil || r.life.ended() {
+		return errors.New("route: not made by New, or ended")
+	}
+	key := t.indexKey(r.Path)
+	if old := t.byKey[key]; old != nil {
+		r.succeed(old)
+	}
+	t.byKey[key] = r
+	n := &t.root
+	for segment := range segments(key) {
+		child := n.children[segment]
+		if child == nil {
+			if n.children == nil {
+				n.children = make(map[string]*node)
+			}
+			child = new(node)
+			n.children[segment] = child
+		}
+		n = child
+	}
+	n.route = r
+	return nil
+}
+
+// Remove takes the route with that decoded path out and ends its lifetime. It
+// reports whether there was one. See Add for the error.
+func (t *Table) Remove(_ context.Context, path string) (bool, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := t.indexKey(Key(path))
+	old := t.byKey[key]
+	if old == nil {
+		return false, nil
+	}
+	delete(t.byKey, key)
+	old.life.end()
+	t.root.remove(key)
+	return true, nil
+}
+
+// Get returns the route with exactly that decoded path.
+func (t *Table) Get(path string) (*Route, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	r, ok := t.byKey[t.indexKey(Key(path))]
+	return r, ok
+}
+
+// All returns all routes, in no particular order. The slice is the caller's.
+func (t *Table) All() []*Route {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make([]*Route, 0, len(t.byKey))
+	for _, r := range t.byKey {
+		all = append(all, r)
+	}
+	return all
+}
+
+// indexKey folds the host in a key, since hosts have no case. The route itself
+// keeps its path as posted: the Hub compares it with its own.
+func (t *Table) indexKey(key string) string {
+	if !t.hosts {
+		return key
+	}
+	host, path, found := strings.Cut(key[1:], "/")
+	if lower := strings.ToLower(host); lower != host {
+		key = "/" + lower
+		if found {
+			key += "/" + path
+		}
+	}
+	return key
+}
+
+// remove clears the node of key and prunes the branch that leads only to it.
+func (n *node) remove(key string) {
+	parent, edge := (*node)(nil), "" // where the branch can be cut
+	for segment := range segments(key) {
+		if parent == nil || n.route != nil || len(n.children) > 1 {
+			parent, edge = n, segment
+		}
+		n = n.children[segment]
+	}
+	n.route = nil
+	if parent != nil && len(n.children) == 0 {
+		delete(parent.children, edge)
+	}
+}
+
+// segments yields the segments of a key; the root has none.
+func segments(key string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		if key == "/" {
+			return
+		}
+		for segment := range strings.SplitSeq(key[1:], "/") {
+			if !yield(segment) {
+				return
+			}
+		}
+	}
+}
