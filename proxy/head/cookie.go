@@ -168,18 +168,16 @@ func isPythonSpace(c byte) bool {
 // stood: tornado would join them with a comma, and the pair at the seam would
 // change its name.
 func (h Head) editCookies(gone func(i int, p pair) bool) Head {
+	if h.Count("Cookie") <= 1 && !h.anyPair(gone) {
+		return h
+	}
 	var kept []pair
-	i, removed := 0, false
+	i := 0
 	for p := range h.pairs() {
-		if gone(i, p) {
-			removed = true
-		} else {
+		if !gone(i, p) {
 			kept = append(kept, p)
 		}
 		i++
-	}
-	if !removed && h.Count("Cookie") <= 1 {
-		return h
 	}
 	edited := make(Head, 0, len(h))
 	for _, f := range h {
@@ -191,6 +189,18 @@ func (h Head) editCookies(gone func(i int, p pair) bool) Head {
 		}
 	}
 	return edited
+}
+
+// anyPair reports whether one of the pairs is as asked.
+func (h Head) anyPair(is func(i int, p pair) bool) bool {
+	i := 0
+	for p := range h.pairs() {
+		if is(i, p) {
+			return true
+		}
+		i++
+	}
+	return false
 }
 
 // joinPairs puts elements together again. The blank before an element is its

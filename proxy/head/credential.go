@@ -9,8 +9,8 @@ type Source uint8
 
 // The sources, in the server's order. A server reads only one of the two
 // cookies, by a setting that the proxy cannot see. The one with __Host- comes
-// first, because a page of another server's path cannot put it in the way of
-// the plain one by choosing a longer path.
+// first: a sibling host or a page on plain HTTP cannot set it, so where both
+// are there it is the one to believe.
 const (
 	None       Source = iota
 	Query             // ?token=, read for WebSockets only
@@ -103,9 +103,8 @@ func modeIsWebSocket(h Head) bool { return h.Get("Sec-Fetch-Mode") == "websocket
 // is also true when what follows is no token: the server would use it.
 func authorizationToken(value string) (tok string, ok bool) {
 	for _, scheme := range [...]string{"token", "bearer"} {
-		if hasPrefixFold(value, scheme) {
-			rest := value[len(scheme):]
-			return strip(rest), rest != "" && isPythonSpace(rest[0])
+		if hasPrefixFold(value, scheme) && len(value) > len(scheme) && isPythonSpace(value[len(scheme)]) {
+			return strip(value[len(scheme):]), true
 		}
 	}
 	return "", false

@@ -28,40 +28,32 @@ func keepQuery(query string, keep bool) string {
 			last = at
 		}
 	}
-	var b []byte
+	var b []byte // a copy, as soon as something is gone
+	edited, begun := false, false
 	for at := 0; at <= len(query); {
 		n := strings.IndexAny(query[at:], "&;")
 		if n < 0 {
 			n = len(query) - at
 		}
-		gone := at != last && isTokenParam(query[at:at+n])
-		switch {
-		case gone && b == nil:
-			b = append(make([]byte, 0, len(query)), query[:at]...)
-		case !gone && b != nil:
+		switch gone := at != last && isTokenParam(query[at:at+n]); {
+		case gone && !edited:
+			b, edited = append(b, query[:max(at-1, 0)]...), true
+		case gone:
+		case edited && begun:
+			b = append(b, query[at-1:at+n]...) // with the separator before it
+		case edited:
 			b = append(b, query[at:at+n]...)
+			begun = true
+		default:
+			begun = true
 		}
 		at += n + 1
-		if !gone && b != nil && at <= len(query) {
-			b = append(b, query[at-1])
-		}
 	}
-	if b == nil {
+	if !edited {
 		return query
 	}
-	return endOf(string(b), query)
+	return string(b)
 }
-
-// endOf takes off the separator that stood before an argument at the end that
-// is gone. One that the query itself ended with stays.
-func endOf(edited, query string) string {
-	if n := len(edited); n > 0 && isSeparator(edited[n-1]) && !isSeparator(query[len(query)-1]) {
-		return edited[:n-1]
-	}
-	return edited
-}
-
-func isSeparator(c byte) bool { return c == '&' || c == ';' }
 
 func isTokenParam(param string) bool {
 	name, _, _ := strings.Cut(param, "=")
