@@ -40,7 +40,14 @@ func TestLifetimeEndsWhenThePathLeadsElsewhere(t *testing.T) {
 		{"another target", func(t *testing.T, table *Table) { add(t, table, "/x", "http://a:2", data) }, true},
 		{"another user", func(t *testing.T, table *Table) { add(t, table, "/x", target, `{"user":"bob","server_name":""}`) }, true},
 		{"another server", func(t *testing.T, table *Table) { add(t, table, "/x", target, `{"user":"alice","server_name":"y"}`) }, true},
-		{"another class", func(t *testing.T, table *Table) { add(t, table, "/x", target, `{}`) }, true},
+		{"server of nobody's that becomes no server", func(t *testing.T, table *Table) {
+			add(t, table, "/x", target, `{"user":null}`)
+			r, _ := table.Get("/x")
+			add(t, table, "/x", target, `{}`)
+			if !r.life.ended() {
+				t.Error("what went through a denied route goes on through an open one")
+			}
+		}, true},
 		{"removed", func(t *testing.T, table *Table) { remove(t, table, "/x") }, true},
 		{"posted again, then removed", func(t *testing.T, table *Table) {
 			add(t, table, "/x", target, data)
@@ -120,8 +127,11 @@ func TestRemovePrunesOnlyItsOwnBranch(t *testing.T) {
 	if a := table.root.children["a"]; len(a.children) != 1 || a.children["x"] == nil || a.route == nil {
 		t.Errorf("below /a are %d nodes, want x alone", len(a.children))
 	}
-	remove(t, table, "/a")
 	remove(t, table, "/a/x")
+	if _, n, err := table.Match("", []string{"a", "x"}); err != nil || n != 1 {
+		t.Errorf("the route above a removed one went with it: %d, %v", n, err)
+	}
+	remove(t, table, "/a")
 	if len(table.root.children) != 0 {
 		t.Errorf("%d nodes left in an empty table", len(table.root.children))
 	}

@@ -15,6 +15,10 @@ func TestDataIsShownAsItWasPosted(t *testing.T) {
 		"x":             map[string]any{"y": []any{1.5, "<&>"}},
 		"last_activity": "2026-11-21T17:02:44.175Z",
 	}
+	kept, _ := a.table.Get("/user/alice")
+	if len(kept.Data) != 1 {
+		t.Errorf("data besides the target = %v, want x alone", kept.Data)
+	}
 	one := a.call("GET", "/api/routes/user/alice/", "")
 	if !strings.Contains(one.Body.String(), `[1.50,"<&>"]`) {
 		t.Errorf("values are not verbatim: %s", one.Body)

@@ -179,6 +179,14 @@ func TestUpstreamLeavesTheRestAsReceived(t *testing.T) {
 	}
 }
 
+func TestPrefixEndStopsBeforeATrailingSlash(t *testing.T) {
+	for n, want := range []int{0, 2, 5, 5} {
+		if got := prefixEnd("/a/bb/", n); got != want {
+			t.Errorf("prefixEnd of %d segments = %d, want %d", n, got, want)
+		}
+	}
+}
+
 func TestQueryIsWhatFollowsTheFirstQuestionMark(t *testing.T) {
 	for _, tt := range []struct {
 		raw, path, query string
