@@ -1,0 +1,102 @@
+package rig
+
+import (
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Tape keeps the numbered, stamped lines that a source emitted and a client received.
+//
+// A source emits lines "T<number> <nanoseconds>\n": its own clock, which is the client's, for all run on one machine. What
+// counts as sent too late is decided by when a line was emitted, not by when it was read: bytes that the proxy wrote in time may
+// still lie in the client's own buffers.
+type Tape struct {
+	mu      sync.Mutex
+	rest    string
+	numbers []int
+	stamps  []int64
+	read    []time.Time
+}
+
+var tick = regexp.MustCompile(`T(\d+) (\d+)\r?\n`)
+
+// Take appends text as it was received; lines may be cut anywhere between two calls.
+func (t *Tape) Take(text string) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rest += text
+	end := 0
+	for _, m := range tick.FindAllStringSubmatchIndex(t.rest, -1) {
+		number, _ := strconv.Atoi(t.rest[m[2]:m[3]])
+		stamp, _ := strconv.ParseInt(t.rest[m[4]:m[5]], 10, 64)
+		t.numbers, t.stamps, t.read = append(t.numbers, number), append(t.stamps, stamp), append(t.read, now)
+		end = m[1]
+	}
+	t.rest = t.rest[end:]
+	if len(t.rest) > 4096 { // a line is far shorter: what is kept cannot be the beginning of one
+		t.rest = t.rest[len(t.rest)-256:]
+	}
+}
+
+// Count returns how many lines were received.
+func (t *Tape) Count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.numbers)
+}
+
+// Missing returns how many numbers between the first and the last received line are not there.
+func (t *Tape) Missing() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.numbers) == 0 {
+		return 0
+	}
+	seen := map[int]bool{}
+	first, last := t.numbers[0], t.numbers[0]
+	for _, n := range t.numbers {
+		seen[n] = true
+		first, last = min(first, n), max(last, n)
+	}
+	return last - first + 1 - len(seen)
+}
+
+// EmittedAfter returns how many of the received lines were emitted after a moment.
+func (t *Tape) EmittedAfter(moment time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, stamp := range t.stamps {
+		if stamp > moment.UnixNano() {
+			n++
+		}
+	}
+	return n
+}
+
+// ReadBetween returns how many lines the client received between two moments.
+func (t *Tape) ReadBetween(from, to time.Time) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, at := range t.read {
+		if at.After(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
+}
+
+// LongestPause returns the longest time between two received lines.
+func (t *Tape) LongestPause() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var longest time.Duration
+	for i := 1; i < len(t.read); i++ {
+		longest = max(longest, t.read[i].Sub(t.read[i-1]))
+	}
+	return longest
+}
