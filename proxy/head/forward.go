@@ -1,9 +1,6 @@
 package head
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // Peer is whoever holds the other end of the client's connection.
 type Peer struct {
@@ -25,15 +22,16 @@ func Forward(h Head, p Peer) (out Head, forged bool) {
 	ws := WebSocket(h)
 	out = make(Head, 0, len(h)+6)
 	for _, f := range h {
-		n, spelled := normal(f.Name)
 		switch {
-		case isHop(n), isNeverForwarded(n), !spelled && isGuarded(n):
-			// forged stays as it is: no balancer sends these to be believed.
-		case !isForwarding(n):
+		case among(hopNames, f.Name), among(deadNames, f.Name):
+		case isRespelled(f.Name) && (among(forwardingNames, f.Name) || among(judgedNames, f.Name)):
+			// No balancer sends these to be believed, so they count as
+			// forged from nobody.
+		case !among(forwardingNames, f.Name):
 			out = append(out, f)
 		case !p.Trusted:
 			forged = true
-		case !isAppended(n):
+		case !among(chainNames, f.Name):
 			out = append(out, f)
 		}
 	}
@@ -108,64 +106,4 @@ func Client(h Head, peer netip.Addr, trusted func(netip.Addr) bool) netip.Addr {
 		client = addr.Unmap()
 	}
 	return client
-}
-
-// normal returns a field's name as the laxest program behind would read it:
-// in lower case, with dashes for underscores (CGI) and dots (PHP). spelled
-// reports that the name had neither.
-func normal(name string) (n string, spelled bool) {
-	spelled = strings.IndexByte(name, '_') < 0 && strings.IndexByte(name, '.') < 0
-	n = strings.ToLower(name)
-	if !spelled {
-		n = strings.NewReplacer("_", "-", ".", "-").Replace(n)
-	}
-	return n, spelled
-}
-
-// isHop names the fields that end at this hop (RFC 9110 section 7.6.1), of
-// requests and of answers. Trailers are not passed on, so neither is what
-// announces or asks for them.
-func isHop(n string) bool {
-	switch n {
-	case "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization",
-		"te", "trailer", "transfer-encoding", "upgrade", "http2-settings":
-		return true
-	}
-	return false
-}
-
-// isNeverForwarded names what no peer may say: Proxy becomes HTTP_PROXY in CGI
-// programs, the others make a program behind act on another method or target
-// than the one that was judged. The share-proxy fields are ours.
-func isNeverForwarded(n string) bool {
-	switch n {
-	case "proxy", "x-http-method-override", "x-method-override", "x-http-method",
-		"x-original-url", "x-original-uri", "x-original-method", "x-rewrite-url", "x-rewrite-uri":
-		return true
-	}
-	return strings.HasPrefix(n, "share-proxy-")
-}
-
-// isForwarding names what only a trusted peer may say about the client.
-func isForwarding(n string) bool {
-	switch n {
-	case "forwarded", "x-real-ip", "x-scheme", "x-client-ip", "x-cluster-client-ip", "true-client-ip":
-		return true
-	}
-	return strings.HasPrefix(n, "x-forwarded-") || n == "x-forwarded" || strings.HasPrefix(n, "x-envoy-")
-}
-
-// isAppended names the forwarding fields that appendForwarded writes.
-func isAppended(n string) bool {
-	return n == "x-forwarded-for" || n == "x-forwarded-port" || n == "x-forwarded-proto"
-}
-
-// isGuarded names the fields whose other spellings are removed, trusted peer
-// or not: those that are set, stripped or judged here.
-func isGuarded(n string) bool {
-	switch n {
-	case "content-length", "sec-fetch-mode", "sec-fetch-site":
-		return true
-	}
-	return isForwarding(n) || strings.HasPrefix(n, "sec-websocket-")
 }

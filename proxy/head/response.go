@@ -36,30 +36,15 @@ func (s Scope) Filter(h Head, path string) Head {
 // filterField returns one field as it may pass, or false.
 func (s Scope) filterField(f Field, path string) (Field, bool) {
 	ok := true
-	switch n := strings.ToLower(f.Name); {
-	case n == "set-cookie":
+	switch {
+	case equalFold(f.Name, "Set-Cookie"):
 		f.Value, ok = s.setCookie(f.Value, path)
-	case n == "service-worker-allowed":
+	case equalFold(f.Name, "Service-Worker-Allowed"):
 		ok = s.Own || s.holds(f.Value)
-	case isOriginWide(n):
+	case among(originNames, f.Name):
 		ok = false
 	}
 	return f, ok
-}
-
-// isOriginWide names the fields whose effect is not confined to the page they
-// came with. set-cookie2 is a second door to cookies, and share-proxy is ours
-// to say.
-func isOriginWide(n string) bool {
-	switch n {
-	case "clear-site-data", "alt-svc", "alt-used", "strict-transport-security", "nel", "report-to", "reporting-endpoints",
-		"public-key-pins", "public-key-pins-report-only", "origin-agent-cluster", "expect-ct",
-		"accept-ch", "accept-ch-lifetime", "critical-ch", "set-login", "use-as-dictionary",
-		"sec-session-registration", "secure-session-registration", "sec-session-challenge", "secure-session-challenge",
-		"set-cookie2":
-		return true
-	}
-	return strings.HasPrefix(n, "share-proxy-")
 }
 
 // holds reports whether a path, as a browser resolves it, lies under the
@@ -120,7 +105,7 @@ func isDots(segment string) bool {
 // stays.
 func Answer(h Head, switching bool) Head {
 	out := h.drop(func(f Field) bool {
-		return isHop(strings.ToLower(f.Name)) || h.lists("Connection", f.Name)
+		return among(hopNames, f.Name) || h.lists("Connection", f.Name)
 	})
 	if switching {
 		out = append(out[:len(out):len(out)], Field{"Connection", "Upgrade"}, Field{"Upgrade", "websocket"})
