@@ -125,6 +125,8 @@ func TestKeepQuery(t *testing.T) {
 		{"a=1;token=2&token=3", "a=1", "a=1&token=3"},
 		{"token=a&x=1;token=b", "x=1", "token=a&x=1"},
 		{"a&token=1&", "a&", "a&token=1&"},
+		{"token=1&to%6ben;token%20a", "token%20a", "token=1&token%20a"},
+		{"a;token=1;b&token", "a;b", "a;b&token"},
 		{"a=token=x", "a=token=x", "a=token=x"},
 		{"+token=1&token+=2", "+token=1&token+=2", "+token=1&token+=2"},
 	}

@@ -1,6 +1,9 @@
 package head
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // queryToken returns the value of the last argument named token, as tornado's
 // get_argument does (parse_qs_bytes: split at &, first =, plus signs and
@@ -19,40 +22,45 @@ func queryToken(query string) string {
 // keepQuery returns the query without its arguments named token; with keep,
 // the last of them, the one that queryToken reads, stays. All other text is
 // untouched and in order. A semicolon parts arguments too (Python did that
-// before 3.9.2), but never one that stays.
+// before 3.9.2), but what queryToken reads has none.
 func keepQuery(query string, keep bool) string {
-	last := -1
-	for at, param := 0, ""; keep && at <= len(query); at += len(param) + 1 {
-		param, _, _ = strings.Cut(query[at:], "&")
-		if isTokenParam(param) {
-			last = at
-		}
-	}
-	var b []byte // a copy, as soon as something is gone
-	edited, begun := false, false
-	for at := 0; at <= len(query); {
-		n := strings.IndexAny(query[at:], "&;")
-		if n < 0 {
-			n = len(query) - at
-		}
-		switch gone := at != last && isTokenParam(query[at:at+n]); {
-		case gone && !edited:
-			b, edited = append(b, query[:max(at-1, 0)]...), true
-		case gone:
-		case edited && begun:
-			b = append(b, query[at-1:at+n]...) // with the separator before it
-		case edited:
-			b = append(b, query[at:at+n]...)
-			begun = true
-		default:
-			begun = true
-		}
-		at += n + 1
-	}
-	if !edited {
+	if !hasTokenParam(query) {
 		return query
 	}
-	return string(b)
+	params := strings.Split(query, "&")
+	last := -1
+	for i, param := range params {
+		if keep && isTokenParam(param) {
+			last = i
+		}
+	}
+	kept := params[:0]
+	for i, param := range params {
+		if i != last && hasTokenParam(param) {
+			parts := slices.DeleteFunc(strings.Split(param, ";"), isTokenParam)
+			if len(parts) == 0 {
+				continue
+			}
+			param = strings.Join(parts, ";")
+		}
+		kept = append(kept, param)
+	}
+	return strings.Join(kept, "&")
+}
+
+// hasTokenParam reports whether an argument is named token, whichever
+// character parts the arguments.
+func hasTokenParam(query string) bool {
+	for {
+		i := strings.IndexAny(query, "&;")
+		if i < 0 {
+			return isTokenParam(query)
+		}
+		if isTokenParam(query[:i]) {
+			return true
+		}
+		query = query[i+1:]
+	}
 }
 
 func isTokenParam(param string) bool {

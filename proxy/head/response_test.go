@@ -12,7 +12,8 @@ const page = "/base/user/mallory/lab"
 
 func TestFilterRemovesOriginWideFields(t *testing.T) {
 	for _, name := range []string{"Clear-Site-Data", "Alt-Svc", "Strict-Transport-Security", "NEL", "Report-To", "Reporting-Endpoints",
-		"Public-Key-Pins", "Public-Key-Pins-Report-Only", "Origin-Agent-Cluster", "Expect-CT", "Accept-CH", "Critical-CH", "Set-Cookie2", "share-proxy-cut"} {
+		"Public-Key-Pins", "Public-Key-Pins-Report-Only", "Origin-Agent-Cluster", "Expect-CT", "Accept-CH", "Accept-CH-Lifetime", "Critical-CH", "Alt-Used", "Set-Login", "Use-As-Dictionary", "Sec-Session-Registration",
+		"Secure-Session-Registration", "Sec-Session-Challenge", "Secure-Session-Challenge", "Set-Cookie2", "share-proxy-cut"} {
 		for _, s := range []Scope{mallory, {Prefix: "/user/m/", Own: true}} {
 			h := Head{{"Content-Type", "text/html"}, {name, "x"}, {"ETag", `"1"`}}
 			if got, want := s.Filter(h, page), (Head{h[0], h[2]}); !slices.Equal(got, want) {
