@@ -36,3 +36,11 @@ func (a *Answer) OwnerOf(server Server) bool {
 func (a *Answer) reaches(server Server) bool {
 	return slices.ContainsFunc(a.Access, func(scope string) bool { return reaches(scope, server) })
 }
+
+// newer reports whether a was asked for after b, or as late.
+func (a *Answer) newer(b *Answer) bool {
+	if a.Seq != b.Seq {
+		return a.Seq > b.Seq
+	}
+	return a.Asked >= b.Asked
+}

@@ -28,18 +28,10 @@ type Payer struct {
 // ErrBudget means that a question waited too long for its turn.
 var ErrBudget = errors.New("the budget of questions to the hub is used up")
 
-// Unknown tokens of one address: a class that logs in behind one gateway asks
-// 100 at once; somebody who guesses gets 10 a second.
-const (
-	unknownBurst = 100
-	unknownRate  = 10
-	maxClients   = 10_000 // addresses that are remembered apart
-)
-
 // Budget limits how much the Hub is asked. A revocation's questions and first
 // questions of known sessions go at once; re-checks share a rate and take
 // turns by user; unknown credentials are paid for by their address. It is safe
-// for concurrent use; the zero Budget lets no re-check pass, use [NewBudget].
+// for concurrent use. Use [NewBudget]: the zero Budget has nothing to give.
 type Budget struct {
 	clock Clock
 	rate  float64 // re-checks per second
@@ -50,7 +42,7 @@ type Budget struct {
 	served   map[User]uint64 // number of the last turn of a user in line
 	round    uint64
 	pump     *time.Timer
-	clients  map[string]*bucket
+	clients  clients
 	deferred uint64
 }
 
@@ -67,7 +59,7 @@ func NewBudget(clock Clock, perSecond int) *Budget {
 		clock: clock, rate: float64(perSecond),
 		rechecks: bucket{tokens: float64(perSecond), at: clock()},
 		served:   make(map[User]uint64),
-		clients:  make(map[string]*bucket),
+		clients:  make(clients),
 	}
 }
 
@@ -84,6 +76,8 @@ func (b *Budget) Wait(ctx context.Context, p Payer) error {
 	switch {
 	case p.Cause == CauseRevocation, p.Cause == CauseFirst && p.Known:
 		return nil
+	case b.clock == nil:
+		return ErrBudget
 	case p.Cause == CauseRecheck:
 		return b.waitTurn(ctx, p.User)
 	default:
@@ -160,68 +154,4 @@ func (b *Budget) serve() {
 		return
 	}
 	b.arm()
-}
-
-// waitClient takes an unknown credential's question from its address.
-func (b *Budget) waitClient(ctx context.Context, client string) error {
-	for first := true; ; first = false {
-		b.mu.Lock()
-		c := b.clients[client]
-		if c == nil {
-			b.dropClients()
-			c = &bucket{tokens: unknownBurst, at: b.clock()}
-			b.clients[client] = c
-		}
-		ok := c.take(b.clock(), unknownRate, unknownBurst)
-		if !ok && first {
-			b.deferred++
-		}
-		b.mu.Unlock()
-		if ok {
-			return nil
-		}
-		select {
-		case <-time.After(time.Second / unknownRate):
-		case <-ctx.Done():
-			return errors.Join(ErrBudget, context.Cause(ctx))
-		}
-	}
-}
-
-// dropClients forgets addresses whose bucket is full again, else any one.
-func (b *Budget) dropClients() {
-	if len(b.clients) < maxClients {
-		return
-	}
-	now := b.clock()
-	for name, c := range b.clients {
-		if c.level(now, unknownRate, unknownBurst) >= unknownBurst {
-			delete(b.clients, name)
-		}
-	}
-	for name := range b.clients {
-		if len(b.clients) < maxClients {
-			return
-		}
-		delete(b.clients, name)
-	}
-}
-
-// bucket is a token bucket.
-type bucket struct {
-	tokens float64
-	at     Instant
-}
-
-func (b *bucket) level(now Instant, rate, burst float64) float64 {
-	return min(burst, b.tokens+now.Sub(b.at).Seconds()*rate)
-}
-
-func (b *bucket) take(now Instant, rate, burst float64) bool {
-	b.tokens, b.at = b.level(now, rate, burst), now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }

@@ -1,0 +1,57 @@
+package authz
+
+// The bounds of what is kept.
+const (
+	// maxAnswers bounds the answers: 200 bytes to 1 KB each. Beyond it one is
+	// dropped and asked again when it is needed.
+	maxAnswers = 50_000
+	// maxSessions bounds the sessions that vouch: 100 bytes each. Beyond it all
+	// are forgotten and named again by the next answers.
+	maxSessions = 50_000
+	// dropSample is how many answers are looked at to find one to drop.
+	dropSample = 16
+)
+
+// insert makes an empty entry, and room for it; the caller holds mu.
+func (a *Authorizer) insert(key Key) *entry {
+	if len(a.entries) >= maxAnswers {
+		a.drop()
+	}
+	e := &entry{}
+	a.entries[key] = e
+	return e
+}
+
+// drop forgets one of a sample of answers, rather a stranger's than a user's.
+// Which one does not matter for what is decided: it costs a question. Entries
+// with a question under way are bounded by the budget's lines.
+func (a *Authorizer) drop() {
+	var victim *Key
+	seen := 0
+	for key, e := range a.entries {
+		if e.call == nil {
+			victim = &key
+			if e.answer == nil || e.answer.Kind == KindNobody {
+				break
+			}
+		}
+		if seen++; seen == dropSample {
+			break
+		}
+	}
+	if victim != nil {
+		delete(a.entries, *victim)
+	}
+}
+
+// vouch remembers a session that the Hub named in an answer; the caller holds
+// mu.
+func (a *Authorizer) vouch(session string) {
+	if session == "" {
+		return
+	}
+	if len(a.sessions) >= maxSessions {
+		clear(a.sessions)
+	}
+	a.sessions[session] = struct{}{}
+}
