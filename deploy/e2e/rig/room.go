@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Room struct {
 	*Socket
 	Tape *Tape // ticks that others sent as awareness states
 
+	name   string
 	client uint64
 	clock  uint64
 
@@ -49,7 +51,7 @@ func (v *Visit) OpenRoom(ctx context.Context, path string) (*Room, error) {
 	}
 	var id [4]byte
 	_, _ = rand.Read(id[:])
-	r := &Room{Tape: &Tape{}, client: uint64(binary.LittleEndian.Uint32(id[:])) | 1}
+	r := &Room{Tape: &Tape{}, name: v.Name, client: uint64(binary.LittleEndian.Uint32(id[:])) | 1}
 	started := make(chan struct{})
 	target := "api/collaboration/room/text:file:" + session.FileID + "?sessionId=" + url.QueryEscape(session.SessionID)
 	socket, err := v.Socket(ctx, "room", target, func(_ websocket.MessageType, data []byte) {
@@ -74,22 +76,21 @@ func (r *Room) take(ctx context.Context, data []byte) {
 		r.seen += string(data)
 		r.mu.Unlock()
 	case len(data) > 0 && data[0] == msgAwareness:
-		r.Tape.Take(awarenessTick(string(data)))
+		r.Tape.Take(awarenessTicks(string(data), r.name))
 	}
 }
 
-// awarenessTick returns the tick lines in an awareness message.
-func awarenessTick(data string) string {
+var awarenessState = regexp.MustCompile(`{"tick":"([^"]*)","by":"([^"]*)"}`)
+
+// awarenessTicks returns the ticks of others in an awareness message, as lines.
+func awarenessTicks(data, me string) string {
 	var lines strings.Builder
-	for {
-		_, rest, ok := strings.Cut(data, `{"tick":"`)
-		if !ok {
-			return lines.String()
+	for _, m := range awarenessState.FindAllStringSubmatch(data, -1) {
+		if m[2] != me {
+			lines.WriteString(m[1] + "\n")
 		}
-		line, after, _ := strings.Cut(rest, `"`)
-		lines.WriteString(line + "\n")
-		data = after
 	}
+	return lines.String()
 }
 
 // Insert inserts text into the document as its own client's first edit: an item without neighbours in the shared text "source".
@@ -103,10 +104,10 @@ func (r *Room) Insert(ctx context.Context, text string) error {
 	return r.SendBinary(ctx, appendString([]byte{msgSync, syncUp}, string(update)))
 }
 
-// Tick sends a tick to everybody in the room.
+// Tick sends a tick to everybody in the room. One goroutine at a time.
 func (r *Room) Tick(ctx context.Context, number int, stamp int64) error {
 	r.clock++
-	state := fmt.Sprintf(`{"tick":"T%d %d"}`, number, stamp)
+	state := fmt.Sprintf(`{"tick":"T%d %d","by":"%s"}`, number, stamp, r.name)
 	update := []byte{1}
 	update = binary.AppendUvarint(update, r.client)
 	update = binary.AppendUvarint(update, r.clock)

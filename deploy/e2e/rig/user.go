@@ -227,6 +227,24 @@ func (h *Hub) Setup(ctx context.Context, method, path string, body, into any) er
 	return json.Unmarshal(answer, into)
 }
 
+// TokenID returns the id by which the Hub knows a user's token.
+func (h *Hub) TokenID(ctx context.Context, token string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.Internal+h.Base+"hub/api/user", nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "token "+token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	var user struct {
+		TokenID string `json:"token_id"`
+	}
+	return user.TokenID, json.NewDecoder(res.Body).Decode(&user)
+}
+
 // Escape spells a name as the Hub does in paths: everything but unreserved characters, @ and ~ is percent-encoded.
 func Escape(name string) string {
 	var b strings.Builder
