@@ -124,6 +124,8 @@ type guest struct {
 	download *rig.Download
 	upload   *rig.Upload
 	probes   []*probe
+	began    time.Time
+	sent     struct{ kernel, terminal atomic.Int64 } // messages handed to the sockets
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -131,7 +133,7 @@ type guest struct {
 // comeIn opens everything and returns when traffic flows on all of it.
 func comeIn(t *testing.T, ctx context.Context, p *place, v *rig.Visit) *guest {
 	t.Helper()
-	g := &guest{visit: v, place: p, watch: openWatch(t, ctx, p, v)}
+	g := &guest{visit: v, place: p, began: time.Now(), watch: openWatch(t, ctx, p, v)}
 	var err error
 	g.events, err = v.Socket(ctx, "events", "api/events/subscribe", func(websocket.MessageType, []byte) {})
 	must(t, err)
@@ -158,7 +160,13 @@ func comeIn(t *testing.T, ctx context.Context, p *place, v *rig.Visit) *guest {
 func (g *guest) send(ctx context.Context) {
 	for n := 1; ctx.Err() == nil; n++ {
 		kernel := g.kernel.Leave(ctx, time.Now().UnixNano())
+		if kernel == nil {
+			g.sent.kernel.Add(1)
+		}
 		terminal := g.terminal.Leave(ctx, time.Now().UnixNano())
+		if terminal == nil {
+			g.sent.terminal.Add(1)
+		}
 		room := g.room.Tick(ctx, n, time.Now().UnixNano())
 		if kernel != nil && terminal != nil && room != nil {
 			return
@@ -211,6 +219,21 @@ func stampsAfter(t *testing.T, book string, moment time.Time) int {
 		}
 	}
 	return n
+}
+
+// undelivered returns how many messages of the guest did not get to the server; the guest must have stopped sending.
+func (g *guest) undelivered(t *testing.T) int {
+	t.Helper()
+	missing := 0
+	for range 100 {
+		kernel := int(g.sent.kernel.Load()) - stampsAfter(t, g.place.kernelBook, g.began)
+		terminal := int(g.sent.terminal.Load()) - stampsAfter(t, g.place.terminalBook, g.began)
+		if missing = kernel + terminal; missing == 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // what was sent last is on its way
+	}
+	return missing
 }
 
 // leave ends everything from the guest's side.

@@ -77,13 +77,13 @@ func (t *Tape) EmittedAfter(moment time.Time) int {
 	return n
 }
 
-// ReadBetween returns how many lines the client received between two moments.
-func (t *Tape) ReadBetween(from, to time.Time) int {
+// PassedBetween returns how many lines were emitted after one moment and received before another: what got through meanwhile.
+func (t *Tape) PassedBetween(emittedAfter, readBefore time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := 0
-	for _, at := range t.read {
-		if at.After(from) && at.Before(to) {
+	for i, stamp := range t.stamps {
+		if stamp > emittedAfter.UnixNano() && t.read[i].Before(readBefore) {
 			n++
 		}
 	}

@@ -166,6 +166,19 @@ func (u *User) Login(ctx context.Context) error {
 	return nil
 }
 
+// SubmitForm opens a page of the Hub and submits its form with what is filled in, and returns the answer to that.
+func (u *User) SubmitForm(ctx context.Context, target string) (*Answer, error) {
+	page, err := u.Do(ctx, http.MethodGet, target, nil, asNavigation...)
+	if err != nil {
+		return nil, err
+	}
+	if page.Status != http.StatusOK {
+		return page, nil
+	}
+	return u.Do(ctx, http.MethodPost, target, strings.NewReader(formOf(page.Body).Encode()),
+		append([]string{"Content-Type", "application/x-www-form-urlencoded", "Origin", u.Hub.Public}, asNavigation...)...)
+}
+
 // Logout logs out at the Hub and returns its answer.
 func (u *User) Logout(ctx context.Context) (*Answer, error) {
 	return u.Do(ctx, http.MethodGet, u.Hub.Base+"hub/logout", nil, asNavigation...)
