@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -25,10 +26,7 @@ func loadConfig(args, environ []string) (cfg Config, warnings []string, err erro
 	cfg.Flags = flags
 	vars, fileFault := resolveFiles(env.ToMap(environ))
 	envFault := parseEnv(&cfg, vars)
-	err = errors.Join(flagFault, fileFault, envFault)
-	if envFault == nil { // otherwise limits would be faults of what is not there
-		err = errors.Join(err, cfg.validate(vars))
-	}
+	err = errors.Join(flagFault, fileFault, envFault, cfg.validate(vars))
 	warnings = append(unknownVariables(env.ToMap(environ)), cfg.warnings()...)
 	return cfg, warnings, err
 }
@@ -186,5 +184,6 @@ func unknownVariables(all map[string]string) []string {
 			warnings = append(warnings, name+" is not a setting; nothing reads it")
 		}
 	}
+	slices.Sort(warnings)
 	return warnings
 }

@@ -31,15 +31,21 @@ func serveCommand(ctx context.Context, args, environ []string, stdout, stderr io
 		complain(stderr, err)
 		return 1
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the next signal has its default effect: the end
-
 	if err := serve(ctx, cfg, newLogger(cfg, stdout), warnings); err != nil {
 		complain(stderr, err)
 		return 1
 	}
 	return 0
+}
+
+// untilSignal returns a context that SIGTERM and SIGINT end. After the first,
+// the next has its default effect: it ends the process.
+func untilSignal(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // complain prints one line per fault.

@@ -2,12 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/hub"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/routeapi"
 )
 
 // parts is what wire builds and serve runs.
@@ -30,15 +39,83 @@ type parts struct {
 }
 
 // wire connects the parts of the program. It starts nothing.
-func wire(_ context.Context, _ Config, _ *slog.Logger, _ *prometheus.Registry) (*parts, error) {
-	refuse := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "not wired", http.StatusServiceUnavailable)
+func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Registry) (*parts, error) {
+	table := route.NewTable(cfg.Flags.HostRouting)
+	if err := addDefault(ctx, table, cfg.Flags.DefaultTarget); err != nil {
+		return nil, err
+	}
+	hubAPI := func() (*url.URL, error) { return hubAPIOf(cfg, table) }
+	var p *proxy.Proxy
+	client, err := hub.New(hub.Options{
+		URL: func() (string, error) {
+			u, err := hubAPI()
+			if err != nil {
+				return "", err
+			}
+			return u.String(), nil
+		},
+		Observe: func(op hub.Op, outcome hub.Outcome, took time.Duration) {
+			p.ObserveHub(string(op), string(outcome), took)
+		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	p, err = proxy.New(ctx, proxy.Options{
+		Routes: table, Hub: client,
+		NewLedger: func(clock authz.Clock, apply ledger.Apply) ledger.Ledger {
+			return ledger.NewMemory(clock, apply)
+		},
+		Clock: bootClock(),
+		Rule: authz.Rule{
+			Bound: cfg.RevocationBound, Guests: cfg.RecheckGuests,
+			Owners: cfg.RecheckOwners, Grace: cfg.OwnerGrace,
+		},
+		Budget: cfg.HubBudget, HubAPI: hubAPI, ErrorTarget: cfg.Flags.ErrorTarget,
+		Trusted: cfg.TrustedProxies, Hosts: cfg.Flags.HostRouting, Observe: cfg.Enforce == Observing,
+		RegrantGrace: cfg.RegrantGrace, HoldLimit: cfg.HoldLimit,
+		Log: log, Metrics: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
+	table.Ended = p.RouteEnded
 	return &parts{
-		Public: &http.Server{Handler: refuse, ReadHeaderTimeout: 10 * time.Second},
-		API:    refuse,
-		Run:    func(ctx context.Context) error { <-ctx.Done(); return nil },
-		Drain:  func(context.Context) error { return nil },
-		Ready:  func() bool { return true },
+		Public: p.Server(), WrapPublic: proxy.Listen,
+		API: routeapi.New(routeapi.Options{
+			Table: table, Log: log, Token: cfg.APIToken.Reveal(),
+			HostRouting: cfg.Flags.HostRouting, OnCall: p.ObserveRouteCall,
+		}),
+		Run: p.Run, Drain: p.Drain,
+		Ready: func() bool { return true }, // the table is in memory: it is loaded
 	}, nil
+}
+
+// addDefault makes --default-target the root route, as CHP does: the Hub
+// overwrites it with its own.
+func addDefault(ctx context.Context, table *route.Table, target *url.URL) error {
+	if target == nil {
+		return nil
+	}
+	r, err := route.New("/", target.String(), nil, time.Now())
+	if err != nil {
+		return err
+	}
+	return table.Add(ctx, r)
+}
+
+var errHubUnknown = errors.New("the address of the hub's API is not known: no JUPYTERHUB_API_URL, no --error-target, no route to the hub")
+
+// hubAPIOf returns the address of the Hub's API: from the settings, else
+// learned from the Hub's own route.
+func hubAPIOf(cfg Config, table *route.Table) (*url.URL, error) {
+	if u := cfg.hubAPI(); u != nil {
+		return u, nil
+	}
+	for _, r := range table.All() {
+		if r.Class == route.ClassHub {
+			return r.Target.JoinPath(r.Path, "hub/api"), nil
+		}
+	}
+	return nil, errHubUnknown
 }

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// patience ends a test that would hang.
+const patience = 20 * time.Second
+
+// testParts are parts whose public handler waits until it may go on.
+type testParts struct {
+	parts
+	entered chan struct{} // a request is in the public handler
+	release chan struct{} // it may go on
+	drains  chan time.Duration
+}
+
+func newTestParts() *testParts {
+	p := &testParts{entered: make(chan struct{}, 8), release: make(chan struct{}), drains: make(chan time.Duration, 1)}
+	p.Public = &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.entered <- struct{}{}
+		select {
+		case <-p.release:
+		case <-r.Context().Done():
+		}
+		_, _ = io.WriteString(w, "done")
+	})}
+	p.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "api") })
+	p.Run = func(ctx context.Context) error { <-ctx.Done(); return nil }
+	p.Drain = func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		p.drains <- time.Until(deadline)
+		return nil
+	}
+	p.Ready = func() bool { return true }
+	return p
+}
+
+// program is servers under test.
+type program struct {
+	*servers
+	stop  context.CancelFunc // as a signal does
+	ended chan error
+}
+
+func start(t *testing.T, p *testParts, drain time.Duration) *program {
+	t.Helper()
+	cfg := defaults()
+	cfg.Flags.IP, cfg.Flags.Port, cfg.Flags.APIIP, cfg.Flags.APIPort = "127.0.0.1", 0, "127.0.0.1", 0
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s, err := bindAll(t.Context(), cfg, log, &p.parts, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Port 0 of metrics is "off", so it is bound here.
+	if err := s.admin.bind(t.Context(), "127.0.0.1", 0, log); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	prog := &program{servers: s, stop: stop, ended: make(chan error, 1)}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		prog.ended <- s.run(ctx, context.WithoutCancel(ctx), &p.parts, drain)
+	}()
+	t.Cleanup(func() { stop(); <-finished })
+	return prog
+}
+
+func (p *program) end(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-p.ended:
+		return err
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+		return nil
+	}
+}
+
+// get returns status and body, 0 if there is no answer.
+func get(t *testing.T, b *boundServer, path string) (int, string) {
+	t.Helper()
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + b.listeners[0].Addr().String() + path)
+	if err != nil {
+		return 0, ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, ""
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestAnIdleProgramEndsAtOnce(t *testing.T) {
+	p := newTestParts()
+	prog := start(t, p, time.Hour)
+	if status, body := get(t, prog.api, "/"); status != 200 || body != "api" {
+		t.Errorf("the API answers %d %q, want 200 api", status, body)
+	}
+	prog.stop()
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil after a signal", err)
+	}
+	if limit := <-p.drains; limit < 50*time.Minute || limit > time.Hour {
+		t.Errorf("Drain has %v, want the time of the setting", limit)
+	}
+}
+
+func TestDrainLetsRequestsFinishAndIsSeenToTheEnd(t *testing.T) {
+	p := newTestParts()
+	draining := make(chan struct{})
+	p.Drain = func(context.Context) error { close(draining); return nil }
+	prog := start(t, p, patience)
+	if status, _ := get(t, prog.admin, "/readyz"); status != 200 {
+		t.Errorf("/readyz = %d, want 200", status)
+	}
+	type answer struct {
+		status int
+		body   string
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		status, body := get(t, prog.public, "/")
+		answered <- answer{status, body}
+	}()
+	<-p.entered
+	prog.stop()
+	<-draining
+	if status, _ := get(t, prog.admin, "/readyz"); status != 503 {
+		t.Errorf("/readyz while draining = %d, want 503", status)
+	}
+	if status, _ := get(t, prog.admin, "/livez"); status != 200 {
+		t.Errorf("/livez while draining = %d, want 200", status)
+	}
+	if status, _ := get(t, prog.api, "/"); status != 200 {
+		t.Errorf("the API while draining answers %d, want 200", status)
+	}
+	close(p.release)
+	if got := <-answered; got.status != 200 || got.body != "done" {
+		t.Errorf("the request under way got %+v, want 200 done", got)
+	}
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil", err)
+	}
+	for _, b := range prog.all() {
+		if status, _ := get(t, b, "/livez"); status != 0 {
+			t.Errorf("%s still answers %d after the end", b.name, status)
+		}
+	}
+}
+
+func TestDrainAcceptsNobody(t *testing.T) {
+	p := newTestParts()
+	prog := start(t, p, patience)
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := get(t, prog.public, "/")
+		answered <- status
+	}()
+	<-p.entered
+	prog.stop()
+	for refused := false; !refused; { // Shutdown closes the listener soon
+		conn, err := net.DialTimeout("tcp", prog.public.listeners[0].Addr().String(), patience)
+		if refused = err != nil; !refused {
+			_ = conn.Close()
+		}
+	}
+	close(p.release)
+	if status := <-answered; status != 200 {
+		t.Errorf("the request under way got %d, want 200", status)
+	}
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil", err)
+	}
+}
+
+func TestDrainEndsWhatTakesLonger(t *testing.T) {
+	p := newTestParts()
+	p.Drain = func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
+	prog := start(t, p, 50*time.Millisecond)
+	go get(t, prog.public, "/")
+	<-p.entered
+	prog.stop()
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil: a drain that was cut off is no failure", err)
+	}
+}
+
+func TestAFailureEndsTheProgramWithItsError(t *testing.T) {
+	fault := errors.New("the ledger is gone")
+	t.Run("of the background work", func(t *testing.T) {
+		p := newTestParts()
+		p.Run = func(context.Context) error { return fault }
+		if err := start(t, p, time.Second).end(t); !errors.Is(err, fault) {
+			t.Errorf("run = %v, want %v", err, fault)
+		}
+	})
+	t.Run("of a listener", func(t *testing.T) {
+		prog := start(t, newTestParts(), time.Second)
+		if err := prog.api.listeners[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := prog.end(t); err == nil || !strings.Contains(err.Error(), "api listener") {
+			t.Errorf("run = %v, want the api listener's error", err)
+		}
+	})
+	t.Run("of the drain", func(t *testing.T) {
+		p := newTestParts()
+		p.Drain = func(context.Context) error { return fault }
+		prog := start(t, p, time.Second)
+		prog.stop()
+		if err := prog.end(t); !errors.Is(err, fault) {
+			t.Errorf("run = %v, want %v", err, fault)
+		}
+	})
+}
+
+func TestTheEndWaitsForTheBackgroundWork(t *testing.T) {
+	p := newTestParts()
+	left := make(chan struct{})
+	p.Run = func(ctx context.Context) error {
+		<-ctx.Done()
+		defer close(left)
+		return ctx.Err()
+	}
+	prog := start(t, p, time.Second)
+	prog.stop()
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil", err)
+	}
+	select {
+	case <-left:
+	default:
+		t.Error("the work goes on after the end")
+	}
+}
+
+func TestOnlyPublicListenersAreWrapped(t *testing.T) {
+	p := newTestParts()
+	wrapped := 0
+	p.WrapPublic = func(l net.Listener) net.Listener { wrapped++; return l }
+	start(t, p, time.Second)
+	if wrapped != 1 {
+		t.Errorf("%d listeners wrapped, want the public one", wrapped)
+	}
+}
+
+func TestAPortInUseIsAFaultAndLeavesNothingBound(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	port := taken.Addr().(*net.TCPAddr).Port
+	for name, set := range map[string]func(*Flags){
+		"public":  func(f *Flags) { f.Port = port },
+		"api":     func(f *Flags) { f.APIPort = port },
+		"metrics": func(f *Flags) { f.MetricsIP, f.MetricsPort = "127.0.0.1", port },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := defaults()
+			cfg.Flags.IP, cfg.Flags.Port, cfg.Flags.APIIP, cfg.Flags.APIPort = "127.0.0.1", 0, "127.0.0.1", 0
+			set(&cfg.Flags)
+			_, err := bindAll(t.Context(), cfg, slog.New(slog.DiscardHandler), &newTestParts().parts, prometheus.NewRegistry())
+			if err == nil || strings.Count(err.Error(), "\n") != 0 || !strings.Contains(err.Error(), "cannot bind the "+name+" listener") {
+				t.Errorf("bindAll = %v, want one line that names the listener", err)
+			}
+		})
+	}
+}
+
+func TestLocalhostIsBothLoopbacks(t *testing.T) {
+	listeners, err := listen(t.Context(), "localhost", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var addrs []string
+	for _, l := range listeners {
+		addrs = append(addrs, l.Addr().(*net.TCPAddr).IP.String())
+		_ = l.Close()
+	}
+	if addrs[0] != "127.0.0.1" || len(addrs) == 2 && addrs[1] != "::1" || len(addrs) > 2 {
+		t.Errorf("localhost is %v, want 127.0.0.1 and ::1 where there is one", addrs)
+	}
+}
