@@ -1,6 +1,10 @@
 package authz
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+)
 
 // Token is a credential of a visitor: an OAuth, API or server token of the
 // Hub. Its text is shown to nobody but the Hub: formatting and logging give a
@@ -16,9 +20,10 @@ func (t Token) Reveal() string { return t.secret }
 // IsZero reports whether t is no credential.
 func (t Token) IsZero() bool { return t.secret == "" }
 
-// String, GoString and MarshalText keep the text out of every log.
+// Format, String and MarshalText keep the text out of every log, whatever the
+// verb.
+func (t Token) Format(s fmt.State, _ rune)   { _, _ = io.WriteString(s, "[token]") }
 func (t Token) String() string               { return "[token]" }
-func (t Token) GoString() string             { return "[token]" }
 func (t Token) MarshalText() ([]byte, error) { return []byte("[token]"), nil }
 
 // Key identifies a credential without containing it.

@@ -76,3 +76,28 @@ func (a *Answer) subjects(yield func(Subject) bool) {
 		}
 	}
 }
+
+// String returns the subject as it stands in logs.
+func (s Subject) String() string {
+	switch s.Kind {
+	case AboutNobody:
+		return "nobody"
+	case AboutUser:
+		return "user " + s.Name
+	case AboutService:
+		return "service " + s.Name
+	case AboutSession:
+		return "a session" // its id is half of a credential
+	case AboutGroup:
+		return "group " + s.Name
+	case AboutOwner:
+		return "servers of " + s.Name
+	case AboutServer:
+		return "server " + s.Name + "/" + string(s.Server)
+	case AboutGuests:
+		return "guests of " + s.Name + "/" + string(s.Server)
+	case AboutDenied:
+		return "denied"
+	}
+	return "unknown"
+}

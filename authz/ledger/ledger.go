@@ -66,6 +66,19 @@ const (
 	Unchanged                // the Hub refused: nothing happened
 )
 
+// String returns the outcome as it stands in logs.
+func (o Outcome) String() string {
+	switch o {
+	case Unclear:
+		return "unclear"
+	case Changed:
+		return "changed"
+	case Unchanged:
+		return "unchanged"
+	}
+	return "unclear"
+}
+
 // Call is an announced call. Resolving it twice does nothing.
 type Call struct{ id uint64 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +45,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 	if err := addDefault(ctx, table, cfg.Flags.DefaultTarget); err != nil {
 		return nil, err
 	}
-	hubAPI := func() (*url.URL, error) { return hubAPIOf(cfg, table) }
+	hubAPI := hubAddress(cfg, table)
 	var p *proxy.Proxy
 	client, err := hub.New(hub.Options{
 		URL: func() (string, error) {
@@ -106,16 +107,32 @@ func addDefault(ctx context.Context, table *route.Table, target *url.URL) error 
 
 var errHubUnknown = errors.New("the address of the hub's API is not known: no JUPYTERHUB_API_URL, no --error-target, no route to the hub")
 
-// hubAPIOf returns the address of the Hub's API: from the settings, else
-// learned from the Hub's own route.
-func hubAPIOf(cfg Config, table *route.Table) (*url.URL, error) {
+// hubAddress returns what finds the address of the Hub's API: in the
+// settings, else in the Hub's own route, which is looked for again only when
+// it has ended.
+func hubAddress(cfg Config, table *route.Table) func() (*url.URL, error) {
 	if u := cfg.hubAPI(); u != nil {
-		return u, nil
+		return func() (*url.URL, error) { return u, nil }
 	}
+	var known atomic.Pointer[route.Route]
+	return func() (*url.URL, error) {
+		r := known.Load()
+		if r == nil || r.Ended() {
+			if r = hubRoute(table); r == nil {
+				return nil, errHubUnknown
+			}
+			known.Store(r)
+		}
+		return r.Target.JoinPath(r.Path, "hub/api"), nil
+	}
+}
+
+// hubRoute returns the Hub's own route, or nil.
+func hubRoute(table *route.Table) *route.Route {
 	for _, r := range table.All() {
 		if r.Class == route.ClassHub {
-			return r.Target.JoinPath(r.Path, "hub/api"), nil
+			return r
 		}
 	}
-	return nil, errHubUnknown
+	return nil
 }

@@ -93,6 +93,13 @@ func Key(path string) string {
 // target, server or class. It stays open when the same route is posted again.
 func (r *Route) Done() <-chan struct{} { return r.life.done }
 
+// Ended reports whether Done is closed.
+func (r *Route) Ended() bool { return r.life.ended() }
+
+// Life identifies the lifetime: routes that only replaced each other with the
+// same target and server have the same, and nothing else does. Comparable.
+func (r *Route) Life() any { return r.life }
+
 // Touch records activity. Of several times the latest counts.
 func (r *Route) Touch(at time.Time) {
 	ms := at.UnixMilli()

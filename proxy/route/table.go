@@ -11,6 +11,11 @@ import (
 // goroutines. Match, Get, Add and Remove cost the same whatever the size of the
 // table; Match does not allocate.
 type Table struct {
+	// Ended, if set before the table is used, is called with every route whose
+	// lifetime has ended, outside the table's lock and before the call that
+	// ended it returns.
+	Ended func(*Route)
+
 	hosts bool
 
 	mu    sync.RWMutex
@@ -36,13 +41,22 @@ func NewTable(hosts bool) *Table {
 // The error is for tables that share their routes and could not; this one
 // refuses only routes that New did not make or that have ended.
 func (t *Table) Add(_ context.Context, r *Route) error {
+	old, err := t.add(r)
+	if old != nil && old.Ended() {
+		t.tellEnded(old)
+	}
+	return err
+}
+
+// add is Add under the lock; it returns the route that was replaced.
+func (t *Table) add(r *Route) (old *Route, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r == nil || r.life == nil || r.life.ended() {
-		return errors.New("route: not made by New, or ended")
+		return nil, errors.New("route: not made by New, or ended")
 	}
 	key := t.indexKey(r.Path)
-	if old := t.byKey[key]; old != nil {
+	if old = t.byKey[key]; old != nil {
 		r.succeed(old)
 	}
 	t.byKey[key] = r
@@ -59,23 +73,37 @@ func (t *Table) Add(_ context.Context, r *Route) error {
 		n = child
 	}
 	n.route = r
-	return nil
+	return old, nil
+}
+
+func (t *Table) tellEnded(r *Route) {
+	if t.Ended != nil {
+		t.Ended(r)
+	}
 }
 
 // Remove takes the route with that decoded path out and ends its lifetime. It
 // reports whether there was one. See Add for the error.
 func (t *Table) Remove(_ context.Context, path string) (bool, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	key := t.indexKey(Key(path))
-	old := t.byKey[key]
+	old := t.take(t.indexKey(Key(path)))
 	if old == nil {
 		return false, nil
 	}
-	delete(t.byKey, key)
-	old.life.end()
-	t.root.remove(key)
+	t.tellEnded(old)
 	return true, nil
+}
+
+// take is Remove under the lock; it returns the route that was there.
+func (t *Table) take(key string) *Route {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.byKey[key]
+	if old != nil {
+		delete(t.byKey, key)
+		old.life.end()
+		t.root.remove(key)
+	}
+	return old
 }
 
 // Get returns the route with exactly that decoded path.

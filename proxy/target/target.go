@@ -75,6 +75,18 @@ func (t *Target) Upstream(n int) string {
 	return string(b)
 }
 
+// Prefix returns the first n segments in canonical form with a slash at both
+// ends: the prefix that a server behind a route of n segments calls its own.
+// For n of 0 that is "/".
+func (t *Target) Prefix(n int) string {
+	up := t.Upstream(n)
+	end := prefixEnd(up, n)
+	if end < len(up) && up[end] == '/' {
+		return up[:end+1]
+	}
+	return up[:end] + "/"
+}
+
 // add appends a decoded segment.
 func (t *Target) add(segment string) {
 	switch {

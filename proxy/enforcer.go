@@ -1,0 +1,249 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
+)
+
+// enforcer keeps open exchanges covered by a decision: it holds those that an
+// entry puts in doubt, asks again, and opens or cuts them by the answer.
+type enforcer struct {
+	auth    *authz.Authorizer
+	live    *live.Table
+	clock   authz.Clock
+	grace   time.Duration // SHARE_PROXY_REGRANT_GRACE
+	limit   time.Duration // SHARE_PROXY_HOLD_LIMIT
+	observe bool          // hold and cut nothing
+
+	ctx     context.Context //nolint:containedctx // ends the goroutines below
+	asking  sync.WaitGroup
+	mu      sync.Mutex // guards the field below
+	effects map[authz.Seq]*effect
+}
+
+// effect is what an entry did to the exchanges of this process.
+type effect struct {
+	settling sync.WaitGroup // one per exchange that was held
+	mu       sync.Mutex
+	sockets  int // held and not opened again, or cut
+}
+
+// Retries of a question that got no answer: soon at first, for a hub that
+// restarts, then once a second.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = time.Second
+)
+
+// maxEffects bounds the effects that nobody has asked for yet.
+const maxEffects = 1024
+
+// apply puts an entry into force ([ledger.Apply]): when it returns, nothing
+// passes through any exchange that the entry concerns. The answers are asked
+// for after that, and settled tells when they have come.
+func (e *enforcer) apply(entry ledger.Entry) {
+	e.auth.Touch(entry.Seq, entry.Subjects...)
+	if e.observe {
+		return
+	}
+	held := e.live.Concerned(entry.Subjects)
+	e.live.Hold(held, entry.Seq)
+	eff := e.remember(entry.Seq)
+	for _, x := range held {
+		eff.settling.Add(1)
+		e.asking.Go(func() {
+			defer eff.settling.Done()
+			e.settle(x, entry, eff)
+		})
+	}
+}
+
+// settle asks once about one exchange that an entry holds.
+func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
+	if x.Token().IsZero() {
+		return // not decided yet: admit will find the entry
+	}
+	if entry.Everybody && e.grace > 0 {
+		x.SpareUntil(e.clock().Add(e.grace))
+	}
+	if e.decide(x, authz.CauseRevocation) != opened {
+		if x.Kind == live.Socket {
+			eff.mu.Lock()
+			eff.sockets++
+			eff.mu.Unlock()
+		}
+		x.Recheck() // goes on asking where it could not be settled
+	}
+}
+
+// settled waits, until ctx ends, for what the entry at seq did, and returns
+// the number of sockets that it closed or still holds.
+func (e *enforcer) settled(ctx context.Context, seq authz.Seq) int {
+	e.mu.Lock()
+	eff := e.effects[seq]
+	delete(e.effects, seq)
+	e.mu.Unlock()
+	if eff == nil {
+		return 0
+	}
+	done := make(chan struct{})
+	e.asking.Go(func() {
+		eff.settling.Wait()
+		close(done)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	eff.mu.Lock()
+	defer eff.mu.Unlock()
+	return eff.sockets
+}
+
+// remember keeps an effect for settled. Those that nobody asks for are
+// forgotten, oldest first.
+func (e *enforcer) remember(seq authz.Seq) *effect {
+	eff := &effect{}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.effects[seq] = eff
+	if len(e.effects) > maxEffects {
+		oldest := seq
+		for s := range e.effects {
+			oldest = min(oldest, s)
+		}
+		delete(e.effects, oldest)
+	}
+	return eff
+}
+
+// age judges a decision for the gates ([live.Options]).
+func (e *enforcer) age(d *authz.Decision) live.Age {
+	switch {
+	case !e.auth.Young(d):
+		return live.Old
+	case e.auth.Ripe(d):
+		return live.Ripe
+	default:
+		return live.Young
+	}
+}
+
+// recheck asks again until the exchange is open or cut ([live.Options]).
+func (e *enforcer) recheck(x *live.Exchange) {
+	e.asking.Go(func() {
+		defer x.Rechecked()
+		e.ask(x)
+	})
+}
+
+func (e *enforcer) ask(x *live.Exchange) {
+	began, retry := e.clock(), firstRetry
+	for {
+		wait := retry
+		switch e.decide(x, authz.CauseRecheck) {
+		case opened, ended:
+			return
+		case spared:
+			wait = x.SparedUntil().Sub(e.clock())
+		case unknown:
+			if x.Open() {
+				return // what it has is still good
+			}
+			if e.clock().Sub(began) >= e.limit {
+				x.Cut(live.ErrHoldLimit)
+				return
+			}
+			retry = min(2*retry, lastRetry)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-x.Kicked():
+		case <-x.Context().Done():
+		case <-e.ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// verdict is what became of an exchange.
+type verdict uint8
+
+const (
+	unknown verdict = iota // no decision could be had
+	opened
+	spared // denied, but held for its grace
+	ended
+)
+
+// decide asks for a decision and opens or cuts the exchange by it.
+func (e *enforcer) decide(x *live.Exchange, cause authz.Cause) verdict {
+	token := x.Token()
+	for !token.IsZero() {
+		if x.Context().Err() != nil {
+			return ended
+		}
+		d, err := e.auth.Decide(x.Context(), authz.Question{
+			Token: token, Server: x.Server, Cause: cause,
+			Client: x.Client, Session: x.Session, After: x.After(),
+		})
+		if err != nil {
+			return unknown
+		}
+		if !d.Allow {
+			return e.deny(x, d)
+		}
+		x.Admit(token, &d)
+		if e.auth.Current(&d) && x.Release(d) {
+			return opened
+		}
+	}
+	return ended
+}
+
+// deny cuts an exchange, unless its grace goes on.
+func (e *enforcer) deny(x *live.Exchange, d authz.Decision) verdict {
+	if e.observe {
+		return ended
+	}
+	if e.clock() < x.SparedUntil() {
+		e.live.Hold([]*live.Exchange{x}, d.Answer.Seq)
+		return spared
+	}
+	if d.Reason == authz.ReasonUnknown {
+		x.Cut(live.ErrSignedOut)
+	} else {
+		x.Cut(live.ErrRevoked)
+	}
+	return ended
+}
+
+// sweepEvery is how often exchanges are looked at through which no byte wants
+// to pass: a right that ended inside the Hub then ends their sockets too.
+const sweepEvery = time.Minute
+
+// run sweeps until ctx ends and then waits for all questions.
+func (e *enforcer) run(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, x := range e.live.All() {
+				if !x.Token().IsZero() {
+					x.Recheck()
+				}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}

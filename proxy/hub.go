@@ -1,0 +1,182 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/head"
+)
+
+// callLimit is the longest time that the Hub may take for a watched call:
+// deleting a user stops his servers first. After an unclear end the Hub is
+// asked until then, every Δ.
+const callLimit = 60 * time.Second
+
+// cutHeader tells the caller of a revocation how far it has come.
+const cutHeader = "Share-Proxy-Cut"
+
+// serveHub forwards to the Hub. Calls that can change access are announced
+// before they are sent, and resolved before the caller hears.
+func (p *Proxy) serveHub(v *visit) error {
+	v.exchange.Free()
+	c, ok := watched(v.request.Method, p.belowHub(v), head.SessionID(v.head))
+	if !ok {
+		return p.forward(v, p.hubAnswer)
+	}
+	// The call goes on when its client leaves: the Hub may have done it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.request.Context()), callLimit)
+	defer cancel()
+	call, err := p.ledger.Begin(ctx, c.intent())
+	if err != nil {
+		p.log.WarnContext(ctx, "announcing a call to the hub", "error", err)
+	}
+	answered := false
+	err = p.forwardWithin(ctx, v, func(v *visit, a answer) (head.Head, error) {
+		if a.status < 200 {
+			return a.head, nil
+		}
+		answered = true
+		return p.resolve(ctx, a, call, outcomeOf(a.status), c), nil
+	})
+	if !answered {
+		p.resolve(ctx, answer{}, call, ledger.Unclear, c)
+	}
+	return err
+}
+
+// intent announces the change.
+func (c change) intent() ledger.Intent {
+	return ledger.Intent{Subjects: c.subjects, Everybody: c.everybody, Limit: callLimit}
+}
+
+// outcomeOf reads from a status whether the Hub did it.
+func outcomeOf(status int) ledger.Outcome {
+	switch {
+	case status >= 500:
+		return ledger.Unclear
+	case status >= 400:
+		return ledger.Unchanged
+	default:
+		return ledger.Changed
+	}
+}
+
+// resolve ends an announced call. When it returns, whoever lost his access is
+// out; the head that it returns says so.
+func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledger.Outcome, c change) head.Head {
+	seen := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
+	defer cancel()
+	receipt, err := p.ledger.Resolve(ctx, call, o)
+	if err != nil {
+		p.log.ErrorContext(ctx, "writing a change of access", "error", err)
+	}
+	if receipt.Seq == 0 {
+		return a.head
+	}
+	// What is held passes nothing; waiting only makes the count exact.
+	wait, cancelWait := context.WithTimeout(ctx, p.rule.Bound)
+	defer cancelWait()
+	sockets := p.enforcer.settled(wait, receipt.Seq)
+	p.metrics.revocation.Observe(time.Since(seen).Seconds())
+	p.audit(ctx, "change seen", "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
+	if o == ledger.Unclear {
+		p.askOn(c)
+	}
+	return append(slices.Clip(a.head), head.Field{Name: cutHeader, Value: p.cutValue(receipt, sockets)})
+}
+
+// cutValue is the value of the header, see docs/model.md.
+func (p *Proxy) cutValue(r ledger.Receipt, sockets int) string {
+	switch r.State {
+	case ledger.Done:
+		return fmt.Sprintf("done; sockets=%d", sockets)
+	case ledger.Bounded:
+		return fmt.Sprintf("bounded; replicas=%d", r.Missing)
+	default:
+		return fmt.Sprintf("within=%s", p.rule.Guests)
+	}
+}
+
+// askOn asks the Hub every Δ after an unclear end of a call, until the Hub's
+// own time for it has passed: it may still do it.
+func (p *Proxy) askOn(c change) {
+	p.background.Go(func() {
+		tick := time.NewTicker(p.rule.Bound)
+		defer tick.Stop()
+		end := time.NewTimer(callLimit)
+		defer end.Stop()
+		for {
+			select {
+			case <-p.ctx.Done():
+				return
+			case <-end.C:
+				return
+			case <-tick.C:
+			}
+			call, err := p.ledger.Begin(p.ctx, c.intent())
+			if err == nil {
+				_, err = p.ledger.Resolve(p.ctx, call, ledger.Changed)
+			}
+			if err != nil {
+				p.log.WarnContext(p.ctx, "writing a change of access", "error", err)
+			}
+		}
+	})
+}
+
+// hubAnswer looks for the end of a session on any page of the Hub: an
+// authenticator may put its logout anywhere.
+func (p *Proxy) hubAnswer(v *visit, a answer) (head.Head, error) {
+	session := head.SessionID(v.head)
+	if session == "" || a.status < 200 || !head.ClearsSession(a.head, time.Now()) {
+		return a.head, nil
+	}
+	c := change{subjects: []authz.Subject{{Kind: authz.AboutSession, Name: session}}}
+	ctx := v.exchange.Context()
+	call, err := p.ledger.Begin(ctx, c.intent())
+	if err != nil {
+		p.log.WarnContext(ctx, "announcing a logout", "error", err)
+	}
+	return p.resolve(ctx, a, call, ledger.Changed, c), nil
+}
+
+// belowHub returns the segments behind the Hub's prefix, or nil for paths that
+// are not the Hub's own.
+func (p *Proxy) belowHub(v *visit) []string {
+	prefix := splitPath(p.hubPrefix())
+	segments := v.target.Segments()
+	if len(prefix) == 0 || len(segments) < len(prefix) || !slices.Equal(segments[:len(prefix)], prefix) {
+		return nil
+	}
+	return segments[len(prefix):]
+}
+
+// hubPrefix is the path of the Hub, escaped, with a slash at both ends, or ""
+// as long as it is not known.
+func (p *Proxy) hubPrefix() string {
+	api, err := p.hubAPI()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(api.EscapedPath(), "/"), "api")
+}
+
+// splitPath returns the decoded segments of an escaped path.
+func splitPath(escaped string) []string {
+	var segments []string
+	for part := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
+		segment, err := url.PathUnescape(part)
+		if err != nil || segment == "" {
+			return nil
+		}
+		segments = append(segments, segment)
+	}
+	return segments
+}

@@ -1,0 +1,23 @@
+package live
+
+import (
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// siocOutqNsd asks a socket for what it has not sent yet
+// (linux/sockios.h, tcp(7)).
+const siocOutqNsd = 0x894B
+
+func unsent(c *net.TCPConn) int {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	var n int32
+	_ = raw.Control(func(fd uintptr) {
+		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, siocOutqNsd, uintptr(unsafe.Pointer(&n))) //nolint:gosec // an ioctl takes a pointer
+	})
+	return int(n)
+}

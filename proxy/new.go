@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/page"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/routeapi"
+)
+
+// Routes finds the route of a request. [route.Table] implements it; the errors
+// are those of package route.
+type Routes interface {
+	Match(host string, segments []string) (r *route.Route, n int, err error)
+}
+
+// Options of a [Proxy]. What has no remark is required.
+type Options struct {
+	Routes    Routes
+	Hub       authz.Asker
+	NewLedger func(authz.Clock, ledger.Apply) ledger.Ledger
+	Clock     authz.Clock
+	Rule      authz.Rule
+	// Budget is the number of re-checks per second, see [authz.NewBudget].
+	Budget int
+	// HubAPI is the address of the Hub's API; its path tells which paths are
+	// the Hub's. An error says that it is not known yet.
+	HubAPI func() (*url.URL, error)
+	// ErrorTarget has the pages 404 and 503, as CHP's flag. nil: our own.
+	ErrorTarget *url.URL
+	// Trusted are the networks whose forwarding headers are believed. May be
+	// empty.
+	Trusted []netip.Prefix
+	// Hosts is true when every user has a host name of his own.
+	Hosts bool
+	// Observe decides and counts, and refuses nobody.
+	Observe      bool
+	RegrantGrace time.Duration // zero: none
+	HoldLimit    time.Duration
+	Log          *slog.Logger
+	Metrics      prometheus.Registerer
+}
+
+// Proxy forwards requests to the servers behind its routes and lets only those
+// pass who may. It is safe for concurrent use.
+type Proxy struct {
+	routes      Routes
+	auth        *authz.Authorizer
+	ledger      ledger.Ledger
+	live        *live.Table
+	enforcer    *enforcer
+	engine      *httputil.ReverseProxy
+	engineLog   *log.Logger
+	pools       pools
+	pages       *page.Pages
+	errorPages  *http.Transport
+	metrics     *metrics
+	log         *slog.Logger
+	rule        authz.Rule
+	hubAPI      func() (*url.URL, error)
+	errorTarget *url.URL
+	trusted     []netip.Prefix
+	hosts       bool
+	observe     bool
+	warned      atomic.Bool // about forged headers
+
+	ctx        context.Context //nolint:containedctx // ends the background work
+	background sync.WaitGroup
+}
+
+// New connects a proxy. ctx ends its background work, for which [Proxy.Run]
+// waits.
+func New(ctx context.Context, o Options) (*Proxy, error) {
+	pages, err := page.New()
+	if err != nil {
+		return nil, err
+	}
+	p := &Proxy{
+		routes: o.Routes, pages: pages, log: o.Log, rule: o.Rule,
+		hubAPI: o.HubAPI, errorTarget: o.ErrorTarget,
+		trusted: o.Trusted, hosts: o.Hosts, observe: o.Observe,
+		pools: newPools(), errorPages: newErrorTransport(),
+		engineLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ctx:       ctx,
+	}
+	e := &enforcer{
+		clock: o.Clock, grace: o.RegrantGrace, limit: o.HoldLimit, observe: o.Observe,
+		ctx: ctx, effects: make(map[authz.Seq]*effect),
+	}
+	p.enforcer = e
+	p.live = live.NewTable(live.Options{Age: e.age, Recheck: e.recheck, Cut: p.auditCut})
+	p.ledger = o.NewLedger(o.Clock, e.apply)
+	p.auth = authz.NewAuthorizer(ctx, authz.Options{
+		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule,
+		Budget: authz.NewBudget(o.Clock, o.Budget), Observe: p.lookup,
+	})
+	e.auth, e.live = p.auth, p.live
+	p.engine = p.newEngine()
+	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, lease: p.ledger})
+	return p, err
+}
+
+func (p *Proxy) lookup(hit bool) { p.metrics.lookup(hit) }
+
+// newErrorTransport is for error pages only.
+func newErrorTransport() *http.Transport {
+	return &http.Transport{
+		Proxy: nil, DisableCompression: true, MaxIdleConnsPerHost: 4,
+		IdleConnTimeout: idleTime, MaxResponseHeaderBytes: headLimit,
+	}
+}
+
+// Run does the background work until ctx, the one that New had, ends; then it
+// waits for everything that the proxy has started.
+func (p *Proxy) Run(ctx context.Context) error {
+	p.enforcer.run(ctx)
+	p.background.Wait()
+	p.auth.Close()
+	p.enforcer.asking.Wait()
+	p.ledger.Close()
+	p.errorPages.CloseIdleConnections()
+	return p.pools.Close()
+}
+
+// ObserveHub counts a question to the Hub, for package hub.
+func (p *Proxy) ObserveHub(op, outcome string, took time.Duration) {
+	p.metrics.hub.WithLabelValues(op, outcome).Observe(took.Seconds())
+}
+
+// ObserveRouteCall counts a call of the route API, for package routeapi.
+func (p *Proxy) ObserveRouteCall(op routeapi.Op, status int) { p.metrics.routeCall(op, status) }
+
+// RouteEnded cuts what goes through a route that is gone, and drops its
+// connections. The Hub deletes the route of a server before it stops it.
+func (p *Proxy) RouteEnded(r *route.Route) {
+	p.pools.drop(r)
+	if r.Server.IsZero() {
+		return
+	}
+	for _, x := range p.live.Concerned([]authz.Subject{
+		{Kind: authz.AboutServer, Name: string(r.Server.Owner), Server: r.Server.Name},
+	}) {
+		x.Cut(live.ErrServerStopped)
+	}
+}
+
+// trusts reports whether the forwarding headers of a peer are believed.
+func (p *Proxy) trusts(addr netip.Addr) bool {
+	for _, network := range p.trusted {
+		if network.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
