@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -87,14 +86,14 @@ func TestWhoWaitsTooLongIsToldSo(t *testing.T) {
 func TestUsersTakeTurns(t *testing.T) {
 	budgeted(t, 1, func(t *testing.T, b *Budget) {
 		granted(b, 1, time.Nanosecond, Payer{Cause: CauseRecheck, User: "x"})
-		var order strings.Builder
+		order := make(chan User, 7)
 		var all sync.WaitGroup
 		join := func(user User) {
 			all.Go(func() {
 				if err := b.Wait(t.Context(), Payer{Cause: CauseRecheck, User: user}); err != nil {
 					t.Error(err)
 				}
-				order.WriteString(string(user)) // one a second: never two at a time
+				order <- user // one a second: never two at a time
 			})
 			synctest.Wait()
 		}
@@ -105,9 +104,16 @@ func TestUsersTakeTurns(t *testing.T) {
 		join("c")
 		join("b")
 		all.Wait()
-		if got, want := order.String(), "abcabaa"; got != want {
+		close(order)
+		got := ""
+		for user := range order {
+			got += string(user)
+		}
+		if want := "abcabaa"; got != want {
 			t.Errorf("order %s, want %s", got, want)
 		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		if len(b.served) != 0 {
 			t.Errorf("%d users are remembered without a line", len(b.served))
 		}
