@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -112,5 +113,36 @@ func TestALateTurnDoesNotMakeTheHubLookSlow(t *testing.T) {
 		if r.took != askLimit || w.auth.HubAway() {
 			w.t.Errorf("took %s, hub away %t; want %s and false", r.took, w.auth.HubAway(), askLimit)
 		}
+	})
+}
+
+func TestAnAnswerMayComeAfterALateTurn(t *testing.T) {
+	in(t, func(w *world) {
+		w.decide(bobs)
+		pass(6 * time.Second)
+		w.auth.opts.Budget = NewBudget(w.clock, 1)
+		for range 9 { // one at once, the others in line before bob
+			go func() { _ = w.auth.opts.Budget.Wait(w.t.Context(), Payer{Cause: CauseRecheck, User: "bob"}) }()
+		}
+		synctest.Wait()
+		w.hub.set(func(h *fakeHub) { h.delay = 3 * time.Second })
+		r := w.decide(bobs)
+		w.want(r, yes, "a turn after 9 s and an answer after 3 s")
+		if r.took < askLimit {
+			w.t.Errorf("took %s, want more than %s for the test to mean something", r.took, askLimit)
+		}
+	})
+}
+
+func TestTheBackgroundTakesNothingFromRevocations(t *testing.T) {
+	in(t, func(w *world) {
+		w.decide(bobs)
+		w.hub.questions()
+		w.auth.opts.Budget = NewBudget(w.clock, 0) // no re-check has a turn
+		pass(4500 * time.Millisecond)
+		q := bobs
+		q.Cause = CauseRevocation
+		w.want(w.decide(q), yes, "from memory")
+		w.wantAsked(0, "in the background")
 	})
 }

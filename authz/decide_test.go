@@ -90,6 +90,9 @@ func TestZeroValuesDeny(t *testing.T) {
 	if Decide(all, Server{}).Allow {
 		t.Error("the zero Server is open to somebody who may everything")
 	}
+	if d := Decide(&Answer{Kind: KindUser, Session: "s", Access: []string{"access:servers"}}, Server{}); d.Relation == Owner || d.Interactive {
+		t.Error("somebody without a name owns the zero Server")
+	}
 	if Decide(&Answer{Access: []string{"access:servers"}}, alices).Allow {
 		t.Error("the zero Kind is allowed by a scope")
 	}

@@ -119,6 +119,17 @@ func TestOddAnswersAreNoDecision(t *testing.T) {
 	}
 }
 
+func TestAnAnswerMayHaveAMegabyteAndNoMore(t *testing.T) {
+	const model, limit = `{"kind":"user","name":"bob","scopes":[]}`, 1 << 20
+	for length, wantErr := range map[int]bool{limit: false, limit + 1: true} {
+		body := model + strings.Repeat(" ", length-len(model))
+		_, err := client(t, serve(t, answering(200, body))).Ask(t.Context(), authz.NewToken(secret))
+		if (err != nil) != wantErr {
+			t.Errorf("%d bytes: error %v, want one: %t", length, err, wantErr)
+		}
+	}
+}
+
 func TestWhatCannotBeACredentialIsNobodysAndNotSent(t *testing.T) {
 	c := client(t, serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the hub was asked") }))
 	for name, text := range map[string]string{

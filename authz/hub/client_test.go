@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -138,19 +139,30 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
+// viaProxy counts what comes to the proxy that the environment names.
+var viaProxy atomic.Int32
+
+// TestMain names a proxy in the environment, which is read only once.
+func TestMain(m *testing.M) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { viaProxy.Add(1) }))
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"} {
+		if err := os.Setenv(name, proxy.URL); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func TestTheProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		t.Error("the question went to the proxy of the environment")
-	}))
-	t.Cleanup(proxy.Close)
-	t.Setenv("HTTP_PROXY", proxy.URL)
-	t.Setenv("http_proxy", proxy.URL)
 	// A name, because no environment sends loopback addresses to a proxy.
 	_, err := client(t, "http://hub.invalid/hub/api").Ask(t.Context(), authz.NewToken(secret))
 	if err == nil {
 		t.Error("hub.invalid answered")
 	}
 	noSecret(t, err)
+	if viaProxy.Load() != 0 {
+		t.Error("the question went to the proxy of the environment")
+	}
 }
 
 func TestAHubThatIsNotThereIsAnError(t *testing.T) {
@@ -203,38 +215,6 @@ func TestASlowHubEndsWithTheContext(t *testing.T) {
 	}
 	noSecret(t, err)
 	<-gone // the connection is given up, too
-}
-
-func TestTheAddressMayBeLearnedLater(t *testing.T) {
-	address, unknown := "", errors.New("no hub route yet")
-	c, err := hub.New(hub.Options{URL: func() (string, error) {
-		if address == "" {
-			return "", unknown
-		}
-		return address, nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Ask(t.Context(), authz.NewToken(secret)); !errors.Is(err, unknown) {
-		t.Errorf("error %v, want %v", err, unknown)
-	}
-	address = serve(t, answering(200, `{"kind":"user","name":"bob","scopes":[]}`)) + "/"
-	if got, err := c.Ask(t.Context(), authz.NewToken(secret)); err != nil || got.Name != "bob" {
-		t.Errorf("answer %#v, %v; want bob", got, err)
-	}
-}
-
-func TestAMalformedAddressIsAnErrorWithoutItsText(t *testing.T) {
-	for _, address := range []string{"", "127.0.0.1:8081/hub/api", "/hub/api", "ftp://u:geheim@h/", "http://u:geheim@h:x/", "http://"} {
-		_, err := client(t, address).Ask(t.Context(), authz.NewToken(secret))
-		if err == nil || strings.Contains(err.Error(), "geheim") {
-			t.Errorf("%q: error %v, want one without the password", address, err)
-		}
-	}
-	if _, err := hub.New(hub.Options{}); err == nil {
-		t.Error("New without an address: no error")
-	}
 }
 
 func TestConnectionsAreUsedAgain(t *testing.T) {
