@@ -34,13 +34,13 @@ func (c Config) LogValue() slog.Value {
 func (f Flags) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("ip", f.IP), slog.Int("port", f.Port),
-		slog.String("api-ip", f.APIIP), slog.Int("api-port", f.APIPort),
-		slog.Any("default-target", printable(f.DefaultTarget)),
-		slog.Any("error-target", printable(f.ErrorTarget)),
-		slog.Any("log-level", f.LogLevel), slog.Bool("host-routing", f.HostRouting),
-		slog.String("metrics-ip", f.MetricsIP), slog.Int("metrics-port", f.MetricsPort),
-		slog.String("keep-alive-timeout", f.KeepAliveTimeout.String()),
-		slog.String("pid-file", f.PIDFile),
+		slog.String("api_ip", f.APIIP), slog.Int("api_port", f.APIPort),
+		slog.Any("default_target", printable(f.DefaultTarget)),
+		slog.Any("error_target", printable(f.ErrorTarget)),
+		slog.Any("log_level", f.LogLevel), slog.Bool("host_routing", f.HostRouting),
+		slog.String("metrics_ip", f.MetricsIP), slog.Int("metrics_port", f.MetricsPort),
+		slog.String("keep_alive_timeout", f.KeepAliveTimeout.String()),
+		slog.String("pid_file", f.PIDFile),
 	)
 }
 
