@@ -33,7 +33,8 @@ c.Authenticator.delete_invalid_users = True
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.allow_named_servers = True
 c.SimpleLocalProcessSpawner.home_dir_template = folder + "/home/{username}"
-c.Spawner.args = ["--allow-root", "--ServerApp.iopub_msg_rate_limit=100000"]
+# window.jupyterapp lets the browser check open documents and terminals as a click would.
+c.Spawner.args = ["--allow-root", "--ServerApp.iopub_msg_rate_limit=100000", "--LabApp.expose_app_in_browser=True"]
 c.Spawner.default_url = "/lab"
 c.Spawner.http_timeout = 120
 c.Spawner.start_timeout = 120
