@@ -67,6 +67,11 @@ func proxyCommand() []string {
 // startHub starts a hub for one test and stops it at the end. Its folder stays in build/e2e for reading.
 func startHub(t *testing.T, opt rig.Options) *rig.Hub {
 	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() && rep.Failed() == 0 {
+			rep.Saw(t, "0", t.Name(), "could not be prepared, see the log above", false)
+		}
+	})
 	opt.Venv, opt.Proxy = venv, proxyCommand()
 	opt.Dir = filepath.Join(repo, "build", "e2e", t.Name())
 	must(t, os.RemoveAll(opt.Dir))

@@ -101,7 +101,7 @@ func (k *Kernel) Output(ctx context.Context, code string) (string, error) {
 	case line := <-k.lines:
 		return line, nil
 	case <-k.done:
-		return "", fmt.Errorf("the kernel socket ended")
+		return "", fmt.Errorf("the kernel socket ended: %w", k.Err())
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

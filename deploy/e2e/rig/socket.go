@@ -23,6 +23,7 @@ type Socket struct {
 	end    time.Time
 	code   websocket.StatusCode
 	reason string
+	err    error
 }
 
 // Refused is the answer to a handshake that was not a switch of protocols.
@@ -61,7 +62,7 @@ func (s *Socket) read(ctx context.Context, take func(websocket.MessageType, []by
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.end, s.code = time.Now(), websocket.CloseStatus(err)
+		s.end, s.code, s.err = time.Now(), websocket.CloseStatus(err), err
 		var closed websocket.CloseError
 		if errors.As(err, &closed) {
 			s.reason = closed.Reason
@@ -95,6 +96,13 @@ func (s *Socket) End() (at time.Time, code int, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.end, int(s.code), s.reason
+}
+
+// Err returns how the socket ended, in the words of the client's library. Only valid when Wait has reported true.
+func (s *Socket) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 // Close ends the socket from the client's side.
