@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/head"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
@@ -61,12 +63,41 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 		}
 		return h
 	}
+	if v.request.ContentLength != 0 {
+		v.writer.fullDuplex()
+	}
+	out := v.request
+	if out.ContentLength != 0 {
+		body := &body{ReadCloser: out.Body}
+		defer body.end()
+		out = out.WithContext(ctx)
+		out.Body = body
+	}
 	fw := &forwarding{visit: v, filter: f}
 	ctx = context.WithValue(ctx, forwardKey{}, fw)
 	ctx = httptrace.WithClientTrace(ctx, fw.trace())
-	p.engine.ServeHTTP(v.writer, v.request.WithContext(ctx))
+	p.engine.ServeHTTP(v.writer, out.WithContext(ctx))
 	return fw.err
 }
+
+// body is a request's body on its way. Closing it does not read what is left
+// of it, as net/http's own Close does: an upload that is refused or cut would
+// hold up the answer for as long as it trickles.
+type body struct {
+	io.ReadCloser
+	ended atomic.Bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.ended.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return b.ReadCloser.Read(p)
+}
+
+func (b *body) Close() error { b.end(); return nil }
+
+func (b *body) end() { b.ended.Store(true) }
 
 // forwardKey finds the forwarding in the context of an outgoing request.
 type forwardKey struct{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/head"
@@ -64,9 +65,7 @@ const statusClientGone = 499
 // fail answers a request with an error of the proxy's own. Nothing of it was
 // answered before.
 func (p *Proxy) fail(v *visit, err error) {
-	if v.exchange != nil {
-		v.conn.Detach(v.exchange) // the answer is ours and passes no gate
-	}
+	v.lastWord()
 	if refusal, ok := errors.AsType[*head.Refusal](err); ok {
 		for _, f := range refusal.Fields {
 			v.writer.Header().Add(f.Name, f.Value)
@@ -98,6 +97,24 @@ func (p *Proxy) fail(v *visit, err error) {
 	}
 	p.log.WarnContext(v.request.Context(), "upstream failed", "error", err)
 	p.answer(v, unreachable)
+}
+
+// lingerLimit is how long a client may go on sending a body that was refused,
+// so that it reads the answer instead of a reset.
+const lingerLimit = time.Second
+
+// lastWord prepares an answer of our own: it passes no gate, and does not wait
+// for a body that nobody wants.
+func (v *visit) lastWord() {
+	if v.exchange != nil {
+		v.conn.Detach(v.exchange)
+	}
+	if v.request.ContentLength == 0 {
+		return
+	}
+	v.writer.fullDuplex()
+	v.writer.Header().Set("Connection", "close")
+	_ = v.conn.SetReadDeadline(time.Now().Add(lingerLimit))
 }
 
 // answerDenied is the 403: a page for people who navigate, JSON for programs.

@@ -11,6 +11,7 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/head"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
 )
 
 // callLimit is the longest time that the Hub may take for a watched call:
@@ -36,6 +37,7 @@ func (p *Proxy) serveHub(v *visit) error {
 	if err != nil {
 		p.log.WarnContext(ctx, "announcing a call to the hub", "error", err)
 	}
+	c.sockets = p.socketsOf(c)
 	answered := false
 	err = p.forwardWithin(ctx, v, func(v *visit, a answer) (head.Head, error) {
 		if a.status < 200 {
@@ -48,6 +50,21 @@ func (p *Proxy) serveHub(v *visit) error {
 		p.resolve(ctx, answer{}, call, ledger.Unclear, c)
 	}
 	return err
+}
+
+// socketsOf returns the sockets that a change may concern.
+func (p *Proxy) socketsOf(c change) []*live.Exchange {
+	return slices.DeleteFunc(p.live.Concerned(c.subjects), func(x *live.Exchange) bool { return x.Kind != live.Socket })
+}
+
+// cut counts the exchanges that were cut.
+func cut(xs []*live.Exchange) (n int) {
+	for _, x := range xs {
+		if x.Cause() != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // intent announces the change.
@@ -73,6 +90,7 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	seen := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
+	gone := cut(c.sockets) // by the end of their route, before the entry
 	receipt, err := p.ledger.Resolve(ctx, call, o)
 	if err != nil {
 		p.log.ErrorContext(ctx, "writing a change of access", "error", err)
@@ -83,7 +101,7 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	// What is held passes nothing; waiting only makes the count exact.
 	wait, cancelWait := context.WithTimeout(ctx, p.rule.Bound)
 	defer cancelWait()
-	sockets := p.enforcer.settled(wait, receipt.Seq)
+	sockets := gone + p.enforcer.settled(wait, receipt.Seq)
 	p.metrics.revocation.Observe(time.Since(seen).Seconds())
 	p.audit(ctx, "change seen", "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
 	if o == ledger.Unclear {

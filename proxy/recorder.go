@@ -39,6 +39,12 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// fullDuplex lets an answer begin before the request's body has been read, as
+// servers do that refuse an upload.
+func (w *recorder) fullDuplex() {
+	_ = http.NewResponseController(w.ResponseWriter).EnableFullDuplex() // HTTP/1.1 can
+}
+
 // Hijack implements [http.Hijacker].
 func (w *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()

@@ -1,11 +1,15 @@
 package proxy
 
-import "github.com/jupyterhub-share-proxy/share-proxy/authz"
+import (
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
+)
 
 // change is what a call to the Hub may do to people's access.
 type change struct {
 	subjects  []authz.Subject
-	everybody bool // it takes away everybody's access to a server
+	everybody bool             // it takes away everybody's access to a server
+	sockets   []*live.Exchange // that were open when the call was sent
 }
 
 // watched says which calls to the Hub can change who may use a server, and

@@ -23,6 +23,7 @@ type Conn struct {
 	exchange atomic.Pointer[Exchange]
 	broken   atomic.Bool // a deadline of ours is set
 	narrow   atomic.Bool
+	passed   atomic.Bool // bytes of the exchange were written
 }
 
 // NewConn wraps a connection.
@@ -30,9 +31,10 @@ func NewConn(c net.Conn) *Conn { return &Conn{Conn: c} }
 
 // Attach puts the connection under the gate of x, in the place of another one.
 func (c *Conn) Attach(x *Exchange) {
-	if old := c.exchange.Swap(x); old != nil {
+	if old := c.exchange.Swap(x); old != nil && old != x {
 		old.gate.detach(c)
 	}
+	c.passed.Store(false)
 	x.gate.attach(c)
 }
 
@@ -71,6 +73,9 @@ func (c *Conn) write(p []byte, wait bool) (n int, err error) {
 		m, err := c.Conn.Write(p[n:min(n+chunk, len(p))])
 		broken := x.gate.leave(ticket)
 		n += m
+		if m > 0 {
+			c.passed.Store(true)
+		}
 		if err != nil && (!broken || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return n, err
 		}
@@ -130,6 +135,18 @@ func (c *Conn) Discard() {
 	}
 }
 
+// abandon is for a connection whose exchange was cut: what the kernel still
+// has to send of it is thrown away. A client that has had no byte of an answer
+// stays, to be told; a socket's sides stay while nothing is pending, because
+// they have a goodbye of their own.
+func (c *Conn) abandon(kind Kind) {
+	if kind == Socket && c.Unsent() == 0 || !c.passed.Load() {
+		return
+	}
+	c.Discard()
+	_ = c.Conn.Close()
+}
+
 // Unsent returns how many bytes the kernel has taken from us and not yet sent,
 // because the peer does not read; 0 where that cannot be known.
 func (c *Conn) Unsent() int {
@@ -140,13 +157,14 @@ func (c *Conn) Unsent() int {
 	return unsent(tcp)
 }
 
-// Narrow bounds what the kernel takes from us before the peer has it: while a
-// guest's exchange is held or cut, that much may still arrive.
+// Narrow bounds what the kernel takes from us before it can send it: while a
+// guest's exchange is held, that much may still go out to a slow reader.
 func (c *Conn) Narrow() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && c.narrow.CompareAndSwap(false, true) {
-		_ = tcp.SetWriteBuffer(guestBuffer)
+		narrow(tcp)
 	}
 }
 
-// guestBuffer is a guest's send buffer: 256 KiB carry 5 MB/s over 50 ms.
-const guestBuffer = 256 << 10
+// guestUnsent bounds a guest's unsent bytes. It does not bound what is under
+// way to a client that reads, so that long distances stay fast.
+const guestUnsent = 16 << 10

@@ -133,6 +133,7 @@ func (x *Exchange) Cut(cause error) bool {
 	first := x.gate.shut(cause)
 	x.gate.settle()
 	if first {
+		x.gate.abandon(x.Kind)
 		x.table.forget(x)
 		if x.table.opts.Cut != nil {
 			x.table.opts.Cut(x, cause)

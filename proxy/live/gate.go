@@ -1,6 +1,7 @@
 package live
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -183,11 +184,22 @@ func (g *gate) isOpen() bool {
 	return g.state == open
 }
 
+// abandon throws away what the kernel still has of a cut exchange.
+func (g *gate) abandon(kind Kind) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.conns {
+		c.abandon(kind)
+	}
+}
+
 // attach and detach tell the gate which connections write through it.
 func (g *gate) attach(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.conns = append(g.conns, c)
+	if !slices.Contains(g.conns, c) {
+		g.conns = append(g.conns, c)
+	}
 }
 
 func (g *gate) detach(c *Conn) {

@@ -10,6 +10,20 @@ import (
 // (linux/sockios.h, tcp(7)).
 const siocOutqNsd = 0x894B
 
+// tcpNotsentLowat makes a socket take no more while that much is unsent
+// (tcp(7), linux/tcp.h).
+const tcpNotsentLowat = 25
+
+func narrow(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, guestUnsent)
+	})
+}
+
 func unsent(c *net.TCPConn) int {
 	raw, err := c.SyscallConn()
 	if err != nil {
