@@ -94,6 +94,7 @@ func TestBadSettingsRefuseToStart(t *testing.T) {
 		{"a log of another form", "SHARE_PROXY_LOG_FORMAT=xml", "neither json nor text"},
 		{"a Hub that is no URL", "JUPYTERHUB_API_URL=hub:8081", "not an http"},
 		{"a Hub without a host", "JUPYTERHUB_API_URL=http:///hub/api", "without a host"},
+		{"a Hub with a password", "JUPYTERHUB_API_URL=http://u:p@hub/hub/api", "with a user in it"},
 		{"a Hub with a query", "JUPYTERHUB_API_URL=http://hub/hub/api?x=1", "query"},
 		{"a token that no header carries", "CONFIGPROXY_AUTH_TOKEN=two words", "blank"},
 		{"a token with a newline", "SHARE_PROXY_HUB_TOKEN=tok\n", "blank"},
@@ -205,6 +206,10 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("warnings = %q, want one with %q", warnings, test.want)
 			}
 		})
+	}
+	cfg, _, err := loadConfig([]string{"--ip=*", "--api-ip=*", "--metrics-ip=*"}, nil)
+	if f := cfg.Flags; err != nil || f.IP+f.APIIP+f.MetricsIP != "" {
+		t.Errorf("stars are %q, %q, %q, %v; want all interfaces", f.IP, f.APIIP, f.MetricsIP, err)
 	}
 	_, warnings, err := loadConfig(nil, nil)
 	if err != nil || !slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "asks for no token") }) {

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"io"
-	"log/slog"
-)
+import "log/slog"
 
 // redacted stands for every secret that is set.
 const redacted = "[redacted]"
@@ -12,8 +8,8 @@ const redacted = "[redacted]"
 // Secret is a value that no print, log or encoding shows: only [Secret.Reveal]
 // does. The zero Secret is unset.
 type Secret struct {
-	// A pointer, because fmt cannot call methods on what lies in unexported
-	// fields of others: there it prints an address.
+	// A pointer, because fmt calls no methods on what lies in unexported
+	// fields of others, nor for a verb that does not fit: it prints an address.
 	value *string
 }
 
@@ -46,10 +42,6 @@ func (s Secret) String() string {
 
 // GoString is String, for %#v.
 func (s Secret) GoString() string { return s.String() }
-
-// Format is String for every verb: with a wrong one fmt would print the
-// operand itself.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText is String, for JSON and everything that encodes text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -76,12 +76,16 @@ func TestTheProgramListensAndEndsOnSIGTERM(t *testing.T) {
 	if err := os.Symlink(self(t), link); err != nil {
 		t.Fatal(err)
 	}
-	cmd := startChild(t, "program", link, []string{"CONFIGPROXY_AUTH_TOKEN=" + planted},
+	cmd := startChild(t, "program", link, []string{"CONFIGPROXY_AUTH_TOKEN=" + planted, "SHARE_PROXY_BOGUS=1", "SHARE_PROXY_SECRET=" + planted},
 		"--ip=127.0.0.1", "--port=0", "--api-ip=127.0.0.1", "--api-port=0", "--error-target=http://127.0.0.1:1/hub/error",
 		"--metrics-ip=127.0.0.1", fmt.Sprint("--metrics-port=", metrics), "--pid-file", pidFile)
 	if config := cmd.until(t, "share-proxy starts"); strings.Contains(config, planted) || !strings.Contains(config, `"SHARE_PROXY_RECHECK_GUESTS":"5s"`) {
 		t.Errorf("the first line is %s, want the settings without secrets", config)
 	}
+	if warning := cmd.until(t, "SHARE_PROXY_BOGUS"); !strings.Contains(warning, `"level":"WARN"`) {
+		t.Errorf("the misspelt setting is said as %s, want a warning", warning)
+	}
+	cmd.until(t, `"variables":["SHARE_PROXY_SECRET"]`)
 	for _, server := range []string{"public", "api", "metrics"} {
 		var line struct{ Msg, Server, Addr string }
 		if text := cmd.until(t, "listening"); json.Unmarshal([]byte(text), &line) != nil || line.Server != server || line.Addr == "" {
@@ -150,11 +154,13 @@ func TestAPortInUseIsExit1AndOneLine(t *testing.T) {
 }
 
 func TestAPIDFileThatCannotBeWrittenIsExit1(t *testing.T) {
-	got := runWith(t, nil, chpName, "--ip=127.0.0.1", "--port=0", "--api-ip=127.0.0.1", "--api-port=0",
+	port := freePort(t)
+	got := runWith(t, nil, chpName, "--ip=127.0.0.1", fmt.Sprint("--port=", port), "--api-ip=127.0.0.1", "--api-port=0",
 		"--error-target=http://127.0.0.1:1/hub/error", "--pid-file", filepath.Join(t.TempDir(), "no", "pid"))
 	if got.code != 1 || !strings.Contains(got.stderr, "--pid-file: ") {
 		t.Errorf("serve = %+v, want code 1 and the flag's name", got)
 	}
+	unbound(t, port)
 }
 
 func TestSecretsThatNothingUsesAreMentioned(t *testing.T) {

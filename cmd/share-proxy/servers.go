@@ -124,7 +124,7 @@ func (s *servers) run(ctx, life context.Context, p *parts, drain time.Duration) 
 	var running sync.WaitGroup
 	failed := make(chan error, 1+s.listeners()) // nobody who fails waits
 	running.Go(func() {
-		if err := p.Run(life); err != nil && life.Err() == nil {
+		if err := p.Run(life); err != nil {
 			failed <- fmt.Errorf("background work: %w", err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,9 @@ func start(t *testing.T, p *testParts, drain time.Duration) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Port 0 of metrics is "off", so it is bound here.
+	if len(s.admin.listeners) != 0 {
+		t.Error("metrics are bound though off")
+	}
 	if err := s.admin.bind(t.Context(), "127.0.0.1", 0, log); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +76,14 @@ func start(t *testing.T, p *testParts, drain time.Duration) *program {
 		defer close(finished)
 		prog.ended <- s.run(ctx, context.WithoutCancel(ctx), &p.parts, drain)
 	}()
-	t.Cleanup(func() { stop(); <-finished })
+	t.Cleanup(func() {
+		stop()
+		select {
+		case <-finished:
+		case <-time.After(patience):
+			t.Error("it does not end")
+		}
+	})
 	return prog
 }
 
@@ -159,6 +169,14 @@ func TestDrainLetsRequestsFinishAndIsSeenToTheEnd(t *testing.T) {
 		if status, _ := get(t, b, "/livez"); status != 0 {
 			t.Errorf("%s still answers %d after the end", b.name, status)
 		}
+	}
+}
+
+func TestNotReadyBeforeThePartsAre(t *testing.T) {
+	p := newTestParts()
+	p.Ready = func() bool { return false }
+	if status, _ := get(t, start(t, p, time.Second).admin, "/readyz"); status != 503 {
+		t.Errorf("/readyz = %d, want 503", status)
 	}
 }
 
@@ -265,10 +283,11 @@ func TestAPortInUseIsAFaultAndLeavesNothingBound(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	port := taken.Addr().(*net.TCPAddr).Port
+	free := freePort(t)
 	for name, set := range map[string]func(*Flags){
-		"public":  func(f *Flags) { f.Port = port },
-		"api":     func(f *Flags) { f.APIPort = port },
-		"metrics": func(f *Flags) { f.MetricsIP, f.MetricsPort = "127.0.0.1", port },
+		"public":  func(f *Flags) { f.Port, f.APIPort = port, free },
+		"api":     func(f *Flags) { f.Port, f.APIPort = free, port },
+		"metrics": func(f *Flags) { f.Port = free; f.MetricsIP, f.MetricsPort = "127.0.0.1", port },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := defaults()
@@ -278,7 +297,31 @@ func TestAPortInUseIsAFaultAndLeavesNothingBound(t *testing.T) {
 			if err == nil || strings.Count(err.Error(), "\n") != 0 || !strings.Contains(err.Error(), "cannot bind the "+name+" listener") {
 				t.Errorf("bindAll = %v, want one line that names the listener", err)
 			}
+			unbound(t, free)
 		})
+	}
+}
+
+// unbound fails the test if something listens on port.
+func unbound(t *testing.T, port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		t.Errorf("it was left bound: %v", err)
+		return
+	}
+	_ = l.Close()
+}
+
+func TestHalfOfLocalhostIsAFault(t *testing.T) {
+	taken, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	defer func() { _ = taken.Close() }()
+	listeners, err := listen(t.Context(), "localhost", taken.Addr().(*net.TCPAddr).Port)
+	if err == nil {
+		t.Errorf("listen = %v, want a fault: somebody else has the port on ::1", listeners)
 	}
 }
 
