@@ -22,7 +22,8 @@ type Flags struct {
 	MetricsIP     string     // address of metrics and readiness; "" is all interfaces
 	MetricsPort   int        // its port; 0 is off
 
-	// KeepAliveTimeout ends idle client connections; always positive.
+	// KeepAliveTimeout ends idle connections of visitors; 0 leaves it to the
+	// public server.
 	KeepAliveTimeout time.Duration
 
 	PIDFile string // written when all listeners are bound; "" is none
@@ -35,9 +36,8 @@ type Flags struct {
 
 func defaultFlags() Flags {
 	return Flags{
-		Port:             8000,
-		APIIP:            "localhost",
-		KeepAliveTimeout: 5 * time.Second, // CHP's
+		Port:  8000,
+		APIIP: "localhost",
 	}
 }
 

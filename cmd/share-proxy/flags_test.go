@@ -46,7 +46,7 @@ func TestFlagsAsCHPReadsThem(t *testing.T) {
 		{"a target taken back", "--default-target=http://hub:8081 --default-target=", "DefaultTarget", reflect.Zero(reflect.TypeFor[Flags]().Field(4).Type).Interface()},
 		{"host routing", "--host-routing", "HostRouting", true},
 		{"keep-alive in milliseconds", "--keep-alive-timeout 1500", "KeepAliveTimeout", 1500 * time.Millisecond},
-		{"keep-alive as CHP has it", "--keep-alive-timeout=", "KeepAliveTimeout", 5 * time.Second},
+		{"keep-alive left to the server", "--keep-alive-timeout=", "KeepAliveTimeout", time.Duration(0)},
 		{"the log's level", "--log-level debug", "LogLevel", slog.LevelDebug},
 		{"the log's level is info", "--log-level=", "LogLevel", slog.LevelInfo},
 		{"only warnings", "--log-level=warn", "LogLevel", slog.LevelWarn},

@@ -49,7 +49,7 @@ func flagTable() []chpFlag {
 			func(f *Flags, v string) error { return setHost(&f.MetricsIP, v) }},
 		{"--metrics-port", "", "n", "port of metrics and readiness (off)",
 			func(f *Flags, v string) error { return setPort(&f.MetricsPort, v, 0) }},
-		{"--keep-alive-timeout", "", "ms", "when idle client connections are closed (5000)",
+		{"--keep-alive-timeout", "", "ms", "when idle client connections are closed (75000)",
 			func(f *Flags, v string) error { return setKeepAlive(&f.KeepAliveTimeout, v) }},
 		{"--pid-file", "", "file", "write the process id there when listening",
 			func(f *Flags, v string) error { f.PIDFile = v; return nil }},

@@ -53,7 +53,7 @@ func setLevel(level *slog.Level, value string) error {
 
 func setKeepAlive(timeout *time.Duration, value string) error {
 	if value == "" {
-		*timeout = defaultFlags().KeepAliveTimeout
+		*timeout = 0
 		return nil
 	}
 	ms, err := strconv.Atoi(value)

@@ -26,7 +26,7 @@ func TestLogIsAsTheSettingsSay(t *testing.T) {
 }
 
 func TestConfigIsLoggedAsPeopleWriteIt(t *testing.T) {
-	cfg, _, err := loadConfig(words("--error-target http://hub/hub/error --api-port 7"), []string{"SHARE_PROXY_ENFORCE=observe", "SHARE_PROXY_TRUSTED_PROXIES=10.0.0.0/8"})
+	cfg, _, err := loadConfig(words("--error-target http://hub/hub/error --api-port 7 --keep-alive-timeout 1500"), []string{"SHARE_PROXY_ENFORCE=observe", "SHARE_PROXY_TRUSTED_PROXIES=10.0.0.0/8"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestConfigIsLoggedAsPeopleWriteIt(t *testing.T) {
 	newLogger(cfg, &out).Info("starts", "config", cfg)
 	for _, want := range []string{
 		`"SHARE_PROXY_RECHECK_GUESTS":"5s"`, `"SHARE_PROXY_ENFORCE":"observe"`, `"SHARE_PROXY_TRUSTED_PROXIES":["10.0.0.0/8"]`,
-		`"error_target":"http://hub/hub/error"`, `"api_port":7`, `"keep_alive_timeout":"5s"`,
+		`"error_target":"http://hub/hub/error"`, `"api_port":7`, `"keep_alive_timeout":"1.5s"`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in %s", want, &out)

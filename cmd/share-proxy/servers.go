@@ -40,6 +40,9 @@ func bindAll(ctx context.Context, cfg Config, log *slog.Logger, p *parts, reg *p
 		return p.Ready() && !s.stopping.Load()
 	}, reg))}
 	f := cfg.Flags
+	if f.KeepAliveTimeout > 0 {
+		s.public.http.IdleTimeout = f.KeepAliveTimeout
+	}
 	err := errors.Join(
 		s.public.bind(ctx, f.IP, f.Port, log),
 		s.api.bind(ctx, f.APIIP, f.APIPort, log),

@@ -266,6 +266,25 @@ func TestTheEndWaitsForTheBackgroundWork(t *testing.T) {
 	}
 }
 
+func TestKeepAliveIsTheFlagsWhereGiven(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{0: time.Minute, time.Second: time.Second} {
+		p := newTestParts()
+		p.Public.IdleTimeout = time.Minute
+		cfg := defaults()
+		cfg.Flags = Flags{IP: "127.0.0.1", APIIP: "127.0.0.1", KeepAliveTimeout: given}
+		s, err := bindAll(t.Context(), cfg, slog.New(slog.DiscardHandler), &p.parts, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+		if got := p.Public.IdleTimeout; got != want {
+			t.Errorf("--keep-alive-timeout %v: IdleTimeout = %v, want %v", given, got, want)
+		}
+	}
+}
+
 func TestOnlyPublicListenersAreWrapped(t *testing.T) {
 	p := newTestParts()
 	wrapped := 0
