@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -156,7 +155,9 @@ func granted(t *testing.T, ctx context.Context, alice, bob *rig.User) {
 			return alice.API(ctx, http.MethodPost, aliceShares, map[string]any{"user": "bob"})
 		}},
 		{"share code", func() (*rig.Answer, error) { return acceptCode(t, ctx, alice, bob) }},
-		{"JupyterLab's share dialog", func() (*rig.Answer, error) { return byDialog(ctx, a) }},
+		{"JupyterLab's share dialog", func() (*rig.Answer, error) {
+			return a.HubCall(ctx, http.MethodPost, aliceShares, map[string]any{"user": "bob", "scopes": []string{"access:servers!server=alice/"}})
+		}},
 	}
 	for _, way := range ways {
 		var ms []float64
@@ -200,11 +201,4 @@ func acceptCode(t *testing.T, ctx context.Context, alice, bob *rig.User) (*rig.A
 	}
 	must(t, json.Unmarshal([]byte(made.Body), &code))
 	return bob.SubmitForm(ctx, code.AcceptURL)
-}
-
-// byDialog grants as JupyterLab's dialog does: a fetch from the page, with the page's token.
-func byDialog(ctx context.Context, a *rig.Visit) (*rig.Answer, error) {
-	body := io.Reader(strings.NewReader(`{"user":"bob","scopes":["access:servers!server=alice/"]}`))
-	return a.Do(ctx, http.MethodPost, a.Hub.Base+"hub/api/shares/alice/", body, "Authorization", "token "+a.PageToken, "Content-Type", "application/json",
-		"Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "empty", "Origin", a.Hub.Public)
 }

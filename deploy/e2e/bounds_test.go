@@ -129,8 +129,8 @@ func (s *scene) grantAgain() {
 		}
 		passed = append(passed, g.kernel.Tape.PassedBetween(revoke.Head, before)+g.terminal.Tape.PassedBetween(revoke.Head, before)+
 			g.room.Tape.PassedBetween(revoke.Head, before))
-		g.stop()
-		undelivered = append(undelivered, g.undelivered(t))
+		kernel, terminal := g.undelivered(t)
+		undelivered = append(undelivered, kernel+terminal)
 		lost, closed = append(lost, g.kernel.Tape.Missing()+g.terminal.Tape.Missing()), append(closed, open)
 		g.leave()
 	}
@@ -204,8 +204,9 @@ func (s *scene) hubAway() {
 	a, err := s.bob.Call(s.ctx, http.MethodGet, "api/status", nil, nil)
 	must(t, err)
 	rep.Is(t, "6", "Hub back: bob's next request", http.StatusOK, a.Status)
-	g.stop()
-	rep.Is(t, "6", "Hub back: messages lost on the way from bob", 0, g.undelivered(t))
+	kernel, terminal := g.undelivered(t)
+	rep.Is(t, "6", "Hub back: messages lost on the way from bob to the kernel", 0, kernel)
+	rep.Is(t, "6", "Hub back: messages lost on the way from bob to the terminal", 0, terminal)
 	rep.Is(t, "6", "Hub back: messages lost on the way to bob", 0, g.kernel.Tape.Missing()+g.terminal.Tape.Missing())
 	missing, closed := s.place.watch.lost()
 	rep.Is(t, "6", "Hub away and back: alice's messages lost", 0, missing)

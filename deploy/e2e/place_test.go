@@ -126,6 +126,7 @@ type guest struct {
 	probes   []*probe
 	began    time.Time
 	sent     struct{ kernel, terminal atomic.Int64 } // messages handed to the sockets
+	hush     atomic.Bool                             // send no more
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -158,7 +159,7 @@ func comeIn(t *testing.T, ctx context.Context, p *place, v *rig.Visit) *guest {
 
 // send leaves stamps through every socket, until it is stopped or the sockets end.
 func (g *guest) send(ctx context.Context) {
-	for n := 1; ctx.Err() == nil; n++ {
+	for n := 1; ctx.Err() == nil && !g.hush.Load(); n++ {
 		kernel := g.kernel.Leave(ctx, time.Now().UnixNano())
 		if kernel == nil {
 			g.sent.kernel.Add(1)
@@ -221,19 +222,20 @@ func stampsAfter(t *testing.T, book string, moment time.Time) int {
 	return n
 }
 
-// undelivered returns how many messages of the guest did not get to the server; the guest must have stopped sending.
-func (g *guest) undelivered(t *testing.T) int {
+// undelivered has the guest send no more, and returns how many messages did not get to the server's kernel and terminal.
+func (g *guest) undelivered(t *testing.T) (kernel, terminal int) {
 	t.Helper()
-	missing := 0
-	for range 100 {
-		kernel := int(g.sent.kernel.Load()) - stampsAfter(t, g.place.kernelBook, g.began)
-		terminal := int(g.sent.terminal.Load()) - stampsAfter(t, g.place.terminalBook, g.began)
-		if missing = kernel + terminal; missing == 0 {
+	g.hush.Store(true)
+	// A kernel needs a few milliseconds for each: what was held for seconds takes seconds to be worked off.
+	for range 1500 {
+		kernel = int(g.sent.kernel.Load()) - stampsAfter(t, g.place.kernelBook, g.began)
+		terminal = int(g.sent.terminal.Load()) - stampsAfter(t, g.place.terminalBook, g.began)
+		if kernel == 0 && terminal == 0 {
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // what was sent last is on its way
+		time.Sleep(10 * time.Millisecond)
 	}
-	return missing
+	return kernel, terminal
 }
 
 // leave ends everything from the guest's side.

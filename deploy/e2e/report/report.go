@@ -95,6 +95,19 @@ func (r *Report) AtLeast(t Tester, point, name string, want int, counts ...int) 
 	r.add(t, row)
 }
 
+// AtMost adds counts, none of which may be above a number.
+func (r *Report) AtMost(t Tester, point, name string, limit int, counts ...int) {
+	t.Helper()
+	row := Row{Point: point, Name: name, Unit: "count", Rounds: len(counts), Limit: fmt.Sprintf("<= %d", limit)}
+	var values []float64
+	for _, n := range counts {
+		values = append(values, float64(n))
+	}
+	row.Median, row.Worst = spread(values)
+	row.Pass = len(counts) > 0 && row.Worst <= float64(limit)
+	r.add(t, row)
+}
+
 // Saw adds something that was seen, and whether it is right.
 func (r *Report) Saw(t Tester, point, name, text string, pass bool) {
 	t.Helper()

@@ -109,7 +109,7 @@ func (h *Hub) writeFiles() error {
 	}
 	h.env = append(os.Environ(),
 		"PATH="+filepath.Join(h.opt.Venv, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"RIG_MARK="+h.Dir, "RIG_DIR="+h.Dir, "RIG_BASE="+h.Base, "RIG_PROXY="+string(command), "RIG_EXTERNAL="+external,
+		"PYTHONFAULTHANDLER=1", "RIG_MARK="+h.Dir, "RIG_DIR="+h.Dir, "RIG_BASE="+h.Base, "RIG_PROXY="+string(command), "RIG_EXTERNAL="+external,
 		"RIG_PORT="+strconv.Itoa(h.Port), "RIG_HUB_PORT="+strconv.Itoa(h.hubPort), "RIG_API_PORT="+strconv.Itoa(h.apiPort),
 		"RIG_TOKEN="+h.Token, "RIG_RECORDER="+filepath.Join(h.Dir, "recorder.py"), "CONFIGPROXY_AUTH_TOKEN=route-token-of-the-rig",
 	)
@@ -160,6 +160,8 @@ func (h *Hub) StartHub(ctx context.Context) error {
 		return answers(ctx, h.Public+h.Base+"hub/api/")
 	})
 	if err != nil {
+		_ = cmd.Process.Signal(syscall.SIGABRT) // python says where it was: PYTHONFAULTHANDLER
+		time.Sleep(time.Second)
 		return fmt.Errorf("the hub did not come up, see %s: %w", filepath.Join(h.Dir, "hub.log"), err)
 	}
 	return nil
@@ -172,6 +174,21 @@ func (h *Hub) KillHub() {
 		_ = h.hub.Wait()
 	}
 	h.hub = nil
+}
+
+// Shutdown asks the Hub to end, which ends the proxy and the user servers, and then ends what is left.
+func (h *Hub) Shutdown() {
+	if h.hub != nil && h.hub.Process != nil {
+		_ = h.hub.Process.Signal(syscall.SIGTERM)
+		done := make(chan struct{})
+		go func() { _ = h.hub.Wait(); close(done) }()
+		select {
+		case <-done:
+			h.hub = nil
+		case <-time.After(30 * time.Second):
+		}
+	}
+	h.Stop()
 }
 
 // Stop ends the Hub, the proxy and every user server at once.

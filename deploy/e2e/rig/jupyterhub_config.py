@@ -36,6 +36,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = folder + "/home/{username}"
 # window.jupyterapp lets the browser check open documents and terminals as a click would.
 c.Spawner.args = ["--allow-root", "--ServerApp.iopub_msg_rate_limit=100000", "--LabApp.expose_app_in_browser=True"]
 c.Spawner.default_url = "/lab"
+c.LocalProcessSpawner.interrupt_timeout = 1  # seconds; a server with kernels takes 10 otherwise
 c.Spawner.http_timeout = 120
 c.Spawner.start_timeout = 120
 c.Spawner.environment = {"RIG_MARK": env["RIG_MARK"], "SHELL": "/bin/sh", "JUPYTERHUB_SINGLEUSER_EXTENSION": "1"}

@@ -48,6 +48,17 @@ func (t *Tape) Count() int {
 	return len(t.numbers)
 }
 
+// LastStamp returns when the youngest received line was emitted.
+func (t *Tape) LastStamp() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var last int64
+	for _, stamp := range t.stamps {
+		last = max(last, stamp)
+	}
+	return time.Unix(0, last)
+}
+
 // Missing returns how many numbers between the first and the last received line are not there.
 func (t *Tape) Missing() int {
 	t.mu.Lock()

@@ -101,6 +101,16 @@ func (v *Visit) Call(ctx context.Context, method, path string, body, into any) (
 	return a, err
 }
 
+// HubCall calls the Hub's REST API as JupyterLab's share dialog does: a fetch from the page, with the page's token.
+func (v *Visit) HubCall(ctx context.Context, method, path string, body any) (*Answer, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	return v.Do(ctx, method, v.Hub.Base+"hub/api/"+path, strings.NewReader(string(text)), "Authorization", "token "+v.PageToken,
+		"Content-Type", "application/json", "Sec-Fetch-Mode", "cors", "Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "empty", "Origin", v.Hub.Public)
+}
+
 // Must is Call whose refusal is an error.
 func (v *Visit) Must(ctx context.Context, method, path string, body, into any) error {
 	a, err := v.Call(ctx, method, path, body, into)
