@@ -21,8 +21,7 @@ const (
 type Payer struct {
 	Cause  Cause
 	User   User   // of the last answer, for turns
-	Known  bool   // the request shows a session that the Hub has named before
-	Client string // the visitor's address, which pays for an unknown credential
+	Client string // the account that pays for an unknown credential: an address or a session
 }
 
 // ErrBudget means that a question waited too long for its turn.
@@ -74,7 +73,7 @@ func (b *Budget) Deferred() uint64 {
 // [ErrBudget] when ctx ended before its turn came.
 func (b *Budget) Wait(ctx context.Context, p Payer) error {
 	switch {
-	case p.Cause == CauseRevocation, p.Cause == CauseFirst && p.Known:
+	case p.Cause == CauseRevocation:
 		return nil
 	case b.clock == nil:
 		return ErrBudget

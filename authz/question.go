@@ -155,7 +155,9 @@ func (a *Authorizer) start(key Key, e *entry, q Question) *call {
 // holds mu.
 func (a *Authorizer) payer(before *Answer, q Question) Payer {
 	p := Payer{Cause: q.Cause, Client: q.Client}
-	_, p.Known = a.sessions[q.Session]
+	if _, named := a.sessions[q.Session]; named {
+		p.Client = "session " + q.Session // an account of its own: it goes first, but not for ever
+	}
 	known := before != nil && before.Kind != KindNobody
 	switch {
 	case known:

@@ -19,7 +19,7 @@ import (
 // ([Proxy.Server]), or here if nothing of it was ever written.
 func (p *Proxy) finish(v *visit) {
 	took := time.Since(v.start)
-	if v.exchange != nil && (v.socket || v.conn.Exchange() != v.exchange) {
+	if v.exchange != nil && (v.hijacked || v.conn.Exchange() != v.exchange) {
 		v.exchange.End()
 	}
 	status := v.writer.status

@@ -50,7 +50,7 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 	if err != nil {
 		return fmt.Errorf("taking over the connection: %w", err)
 	}
-	v.writer.status = res.StatusCode
+	v.writer.status, v.hijacked = res.StatusCode, true
 	defer v.conn.Close()
 	if err := writeSwitch(v.conn, head.Answer(h, true)); err != nil {
 		return nil //nolint:nilerr // the client is gone, or cut: there is nobody to answer

@@ -32,6 +32,7 @@ type visit struct {
 	source   head.Source // of the credential that was judged
 	decision authz.Decision
 	exchange *live.Exchange
+	hijacked bool   // the client's connection is ours now
 	refused  string // why the proxy itself answered
 }
 

@@ -101,7 +101,10 @@ func guestsOf(path []string) authz.Subject {
 }
 
 func about(ok bool, subjects ...authz.Subject) (change, bool) {
-	return change{subjects: subjects}, ok
+	if !ok {
+		return change{}, false
+	}
+	return change{subjects: subjects}, true
 }
 
 func at(path []string, i int) string {

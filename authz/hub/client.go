@@ -40,8 +40,9 @@ const (
 	maxBody = 1 << 20
 	// maxHead is for an answer's head. The Hub's has 500 bytes.
 	maxHead = 64 << 10
-	// parallel connections stay open between questions: what a busy proxy has
-	// under way at once. More than that are opened and closed.
+	// parallel questions are under way at once; more wait here. The Hub answers
+	// one at a time, and its backlog of connections (128) must not overflow when
+	// a revocation puts a thousand credentials in doubt.
 	parallel = 64
 	// idleLimit is below the 3600 s after which the Hub (tornado) closes, and
 	// below the 5 min that load balancers commonly have.
@@ -111,6 +112,7 @@ func New(opts Options) (*Client, error) {
 			DisableCompression:     true, // a bound on the body is one on the wire
 			MaxIdleConns:           parallel,
 			MaxIdleConnsPerHost:    parallel,
+			MaxConnsPerHost:        parallel,
 			IdleConnTimeout:        idleLimit,
 			MaxResponseHeaderBytes: maxHead,
 		},

@@ -34,3 +34,17 @@ func unescaped(path string) string {
 	}
 	return plain
 }
+
+// hubBehind returns the Hub's API behind the Hub's own route: its target and
+// its decoded path, the base URL or /hub itself.
+func hubBehind(target *url.URL, path string, hostRouting bool) *url.URL {
+	path = strings.Trim(path, "/")
+	if hostRouting { // the first segment is the host
+		_, path, _ = strings.Cut(path, "/")
+	}
+	if path != "hub" && !strings.HasSuffix(path, "/hub") {
+		path = strings.TrimPrefix(path+"/hub", "/")
+	}
+	// Paths of the table are unescaped, JoinPath's elements are not.
+	return target.JoinPath("/", (&url.URL{Path: path}).EscapedPath(), "api")
+}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -65,19 +64,9 @@ func (c *routesClient) routes(ctx context.Context, token Secret) (status int, ta
 // hubOfRoutes returns the Hub's API as the Hub's own route tells it, or nil.
 func hubOfRoutes(table map[string]routeData, hostRouting bool) *url.URL {
 	for path, route := range table {
-		target, err := parseHTTPURL(route.Target)
-		if !route.Hub || err != nil {
-			continue
+		if target, err := parseHTTPURL(route.Target); route.Hub && err == nil {
+			return hubBehind(target, path, hostRouting)
 		}
-		path = strings.Trim(path, "/")
-		if hostRouting { // the first segment is the host
-			_, path, _ = strings.Cut(path, "/")
-		}
-		if path != "hub" && !strings.HasSuffix(path, "/hub") {
-			path = strings.TrimPrefix(path+"/hub", "/")
-		}
-		// Paths of the table are unescaped, JoinPath's elements are not.
-		return target.JoinPath("/", (&url.URL{Path: path}).EscapedPath(), "api")
 	}
 	return nil
 }

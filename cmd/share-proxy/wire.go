@@ -123,7 +123,7 @@ func hubAddress(cfg Config, table *route.Table) func() (*url.URL, error) {
 			}
 			known.Store(r)
 		}
-		return r.Target.JoinPath(r.Path, "hub/api"), nil
+		return hubBehind(r.Target, r.Path, cfg.Flags.HostRouting), nil
 	}
 }
 
