@@ -165,6 +165,7 @@ func (s *scene) endServer(name, prefix string, body any) {
 		share(s.t, s.ctx, s.alice, server, "bob")
 		p := furnish(s.t, s.ctx, s.hub, enter(s.t, s.ctx, s.alice, "alice", server), server)
 		g := comeIn(s.t, s.ctx, p, enter(s.t, s.ctx, s.bob.User, "alice", server))
+		g.download.Stall()
 		began := time.Now()
 		answer, err := s.alice.API(s.ctx, http.MethodDelete, "users/alice/servers/"+server, body)
 		must(s.t, err)
@@ -192,6 +193,7 @@ type result struct {
 
 // play plays the rounds of one trigger and reports them.
 func (s *scene) play(tr trigger) {
+	bobAnew(s) // whatever the trigger before it left of him
 	s.watch = openWatch(s.t, s.ctx, s.place, s.comeBackCarol())
 	var all []result
 	for range rounds(tr.rounds) {
@@ -222,6 +224,7 @@ func (s *scene) round(tr trigger) (r result) {
 	g := comeIn(t, s.ctx, s.place, v)
 	defer g.leave()
 
+	g.download.Stall()
 	began := time.Now()
 	answer, err := tr.fire(s, v)
 	must(t, err)

@@ -16,18 +16,21 @@ import (
 
 // Download is a download that is read slowly, on a connection of its own with a small receive buffer.
 //
-// What the proxy had written before a moment and what came after it is told apart exactly: Mark asks the kernel how
-// many bytes wait unread on the client's side, and Leaked counts what was read beyond those.
+// What the proxy had written before a moment and what came after it is told apart exactly: Stall stops reading, as a slow
+// client does, Mark asks the kernel how many bytes wait unread on the client's side and reads on, and Leaked counts what came beyond those.
 type Download struct {
 	conn    *countingConn
 	res     *http.Response
 	done    chan struct{}
-	mu      sync.Mutex
-	end     time.Time
-	err     error
-	marked  int64
-	pending int64
-	hurry   atomic.Bool
+	stall   chan struct{} // closed by Stall
+	stalled chan struct{} // closed by the reader, which then waits
+	resume  chan struct{} // closed by Mark
+
+	once, twice sync.Once
+	mu          sync.Mutex
+	end         time.Time
+	err         error
+	before      int64 // read before Mark, or waiting to be read
 }
 
 type countingConn struct {
@@ -56,7 +59,7 @@ func (c *countingConn) unread() int64 {
 
 // Download begins a slow download of a file of the server and returns when its head is there.
 func (v *Visit) Download(ctx context.Context, path string) (*Download, error) {
-	d := &Download{done: make(chan struct{})}
+	d := &Download{done: make(chan struct{}), stall: make(chan struct{}), stalled: make(chan struct{}), resume: make(chan struct{})}
 	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10) })
 	}}
@@ -87,30 +90,40 @@ func (v *Visit) Download(ctx context.Context, path string) (*Download, error) {
 func (d *Download) read() {
 	defer close(d.done)
 	buffer := make([]byte, 16<<10)
+	pace := 2 * time.Millisecond // about 8 MB/s, far less than the server could send
 	for {
-		_, err := d.res.Body.Read(buffer)
-		if err != nil {
+		select {
+		case <-d.stall:
+			d.twice.Do(func() { close(d.stalled) })
+			<-d.resume
+			pace = 0
+		case <-time.After(pace):
+		}
+		if _, err := d.res.Body.Read(buffer); err != nil {
 			d.mu.Lock()
 			d.end, d.err = time.Now(), err
 			d.mu.Unlock()
 			d.res.Body.Close()
+			d.twice.Do(func() { close(d.stalled) })
 			return
-		}
-		if !d.hurry.Load() {
-			time.Sleep(2 * time.Millisecond) // about 8 MB/s, far less than the server could send
 		}
 	}
 }
 
+// Stall stops reading until Mark.
+func (d *Download) Stall() {
+	close(d.stall)
+	<-d.stalled
+}
+
 // Mark notes the moment from which bytes count as leaked, and reads on at full speed.
 func (d *Download) Mark() {
-	d.pending = d.conn.unread()
-	d.marked = d.conn.n.Load()
-	d.hurry.Store(true)
+	d.before = d.conn.n.Load() + d.conn.unread()
+	d.once.Do(func() { close(d.resume) })
 }
 
 // Leaked returns how many bytes arrived that were neither read nor waiting on the client's side at Mark.
-func (d *Download) Leaked() int64 { return max(0, d.conn.n.Load()-d.marked-d.pending) }
+func (d *Download) Leaked() int64 { return max(0, d.conn.n.Load()-d.before) }
 
 // Wait waits until the download ended; it reports whether it did, and whether it is recognisable as truncated.
 func (d *Download) Wait(limit time.Duration) (ended, truncated bool, at time.Time) {
@@ -125,7 +138,11 @@ func (d *Download) Wait(limit time.Duration) (ended, truncated bool, at time.Tim
 }
 
 // Close gives the download up.
-func (d *Download) Close() { d.res.Body.Close(); <-d.done }
+func (d *Download) Close() {
+	d.once.Do(func() { close(d.resume) })
+	d.res.Body.Close()
+	<-d.done
+}
 
 // Upload is an upload whose body trickles: stamped lines, one every 10 ms.
 type Upload struct {
