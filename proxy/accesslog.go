@@ -26,8 +26,8 @@ func (p *Proxy) finish(v *visit) {
 	if status == 0 {
 		status = statusClientGone
 	}
-	if v.route != nil && v.refused == "" && status < 300 {
-		v.touch()
+	if v.route != nil && v.refused == "" && status < 300 && !v.hijacked {
+		v.touch() // a socket has touched it frame by frame
 	}
 	class := "none"
 	if v.route != nil {

@@ -19,6 +19,7 @@ type enforcer struct {
 	grace   time.Duration // SHARE_PROXY_REGRANT_GRACE
 	limit   time.Duration // SHARE_PROXY_HOLD_LIMIT
 	observe bool          // hold and cut nothing
+	audit   func(ctx context.Context, message string, args ...any)
 
 	ctx     context.Context //nolint:containedctx // ends the goroutines below
 	asking  sync.WaitGroup
@@ -48,11 +49,13 @@ const maxEffects = 1024
 // for after that, and settled tells when they have come.
 func (e *enforcer) apply(entry ledger.Entry) {
 	e.auth.Touch(entry.Seq, entry.Subjects...)
-	if e.observe {
-		return
-	}
 	held := e.live.Concerned(entry.Subjects)
-	e.live.Hold(held, entry.Seq)
+	if !e.observe {
+		e.live.Hold(held, entry.Seq)
+	}
+	if len(held) > 0 {
+		e.audit(e.ctx, "exchanges held", "cause", "change", "subjects", names(entry.Subjects), "exchanges", len(held))
+	}
 	eff := e.remember(entry.Seq)
 	for _, x := range held {
 		eff.settling.Add(1)
@@ -77,7 +80,9 @@ func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
 			eff.sockets++
 			eff.mu.Unlock()
 		}
-		x.Recheck() // goes on asking where it could not be settled
+		if !e.observe {
+			x.Recheck() // goes on asking where it could not be settled
+		}
 	}
 }
 
@@ -155,6 +160,10 @@ func (e *enforcer) ask(x *live.Exchange) {
 			if x.Open() {
 				return // what it has is still good
 			}
+			if retry == firstRetry {
+				e.audit(x.Context(), "exchange held", "cause", "no_decision", "kind", x.Kind.String(),
+					"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
+			}
 			if e.clock().Sub(began) >= e.limit {
 				x.Cut(live.ErrHoldLimit)
 				return
@@ -212,6 +221,8 @@ func (e *enforcer) decide(x *live.Exchange, cause authz.Cause) verdict {
 // deny cuts an exchange, unless its grace goes on.
 func (e *enforcer) deny(x *live.Exchange, d authz.Decision) verdict {
 	if e.observe {
+		e.audit(x.Context(), "exchange would be cut", "kind", x.Kind.String(), "reason", d.Reason.String(),
+			"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
 		return ended
 	}
 	if e.clock() < x.SparedUntil() {

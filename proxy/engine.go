@@ -68,7 +68,7 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 	}
 	out := v.request
 	if out.ContentLength != 0 {
-		body := &body{ReadCloser: out.Body}
+		body := &body{ReadCloser: out.Body, touch: v.touch}
 		defer body.end()
 		out = out.WithContext(ctx)
 		out.Body = body
@@ -85,6 +85,7 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 // hold up the answer for as long as it trickles.
 type body struct {
 	io.ReadCloser
+	touch func() // an upload is activity while it goes on
 	ended atomic.Bool
 }
 
@@ -92,6 +93,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.ended.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
+	b.touch()
 	return b.ReadCloser.Read(p)
 }
 

@@ -103,7 +103,11 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	defer cancelWait()
 	sockets := gone + p.enforcer.settled(wait, receipt.Seq)
 	p.metrics.revocation.Observe(time.Since(seen).Seconds())
-	p.audit(ctx, "change seen", "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
+	seenAs := "revoke seen"
+	if c.grant {
+		seenAs = "grant seen"
+	}
+	p.audit(ctx, seenAs, "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
 	if o == ledger.Unclear {
 		p.askOn(c)
 	}

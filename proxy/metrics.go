@@ -135,15 +135,17 @@ func (m *metrics) routeCall(op routeapi.Op, status int) {
 
 // collector reads the state of the proxy at the moment of a scrape.
 type collector struct {
-	live  *live.Table
-	clock authz.Clock
-	lease authz.Lease
+	live   *live.Table
+	clock  authz.Clock
+	lease  authz.Lease
+	budget *authz.Budget
 }
 
 var (
 	descConnections = prometheus.NewDesc("share_proxy_connections", "Exchanges that live.", []string{"kind", "relation"}, nil)
 	descStore       = prometheus.NewDesc("share_proxy_store_up", "Whether the ledger's store answers.", nil, nil)
 	descLease       = prometheus.NewDesc("share_proxy_lease_age_seconds", "How far this replica may be behind the ledger.", nil, nil)
+	descDeferred    = prometheus.NewDesc("share_proxy_hub_deferred_total", "Questions to the Hub that had to wait for their turn.", nil, nil)
 	descRecheck     = prometheus.NewDesc("share_proxy_recheck_age_seconds", "Age of the oldest answer that lets bytes pass.", nil, nil)
 )
 
@@ -153,6 +155,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	to <- descStore
 	to <- descLease
 	to <- descRecheck
+	to <- descDeferred
 }
 
 // Collect implements [prometheus.Collector].
@@ -172,4 +175,5 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	to <- prometheus.MustNewConstMetric(descStore, prometheus.GaugeValue, 1)
 	to <- prometheus.MustNewConstMetric(descLease, prometheus.GaugeValue, now.Sub(c.lease.Fresh()).Seconds())
 	to <- prometheus.MustNewConstMetric(descRecheck, prometheus.GaugeValue, oldest.Seconds())
+	to <- prometheus.MustNewConstMetric(descDeferred, prometheus.CounterValue, float64(c.budget.Deferred()))
 }

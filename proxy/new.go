@@ -99,18 +99,18 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 	}
 	e := &enforcer{
 		clock: o.Clock, grace: o.RegrantGrace, limit: o.HoldLimit, observe: o.Observe,
-		ctx: ctx, effects: make(map[authz.Seq]*effect),
+		ctx: ctx, effects: make(map[authz.Seq]*effect), audit: p.audit,
 	}
 	p.enforcer = e
 	p.live = live.NewTable(live.Options{Age: e.age, Recheck: e.recheck, Cut: p.auditCut})
 	p.ledger = o.NewLedger(o.Clock, e.apply)
+	budget := authz.NewBudget(o.Clock, o.Budget)
 	p.auth = authz.NewAuthorizer(ctx, authz.Options{
-		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule,
-		Budget: authz.NewBudget(o.Clock, o.Budget), Observe: p.lookup,
+		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule, Budget: budget, Observe: p.lookup,
 	})
 	e.auth, e.live = p.auth, p.live
 	p.engine = p.newEngine()
-	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, lease: p.ledger})
+	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, lease: p.ledger, budget: budget})
 	return p, err
 }
 

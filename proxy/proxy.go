@@ -53,6 +53,11 @@ func (p *Proxy) serve(v *visit) (err error) {
 		return p.serveServer(v)
 	case route.ClassHub:
 		return p.serveHub(v)
+	case route.ClassOther, route.ClassService:
+		if p.belowHub(v) != nil { // --default-target, before the Hub has named itself
+			return p.serveHub(v)
+		}
+		fallthrough
 	default:
 		v.exchange.Free()
 		return p.forward(v, plainAnswer)
@@ -66,13 +71,13 @@ func (p *Proxy) serveServer(v *visit) error {
 		return &denied{authz.Decide(nil, v.route.Server)} // nobody's: nobody may
 	}
 	v.cookie = head.CookieOf(string(v.route.Server.Owner), string(v.route.Server.Name))
-	if err := p.admit(v); err != nil {
+	if err := p.admit(v); err != nil && !(p.observe && errors.Is(err, authz.ErrNoDecision)) {
 		return err
 	}
 	switch {
-	case v.decision.Allow:
 	case p.observe:
-		v.exchange.Free()
+		v.exchange.Free() // decided and counted, and never in the way
+	case v.decision.Allow:
 	case v.decision.Reason == authz.ReasonNoScope || v.socket:
 		return &denied{v.decision}
 	default:
@@ -119,6 +124,7 @@ func (p *Proxy) judge(v *visit) (token authz.Token, err error) {
 			return authz.Token{}, nil
 		}
 		token = authz.NewToken(c.Token)
+		v.source = c.Source
 		d, err := p.auth.Decide(v.exchange.Context(), authz.Question{
 			Token: token, Server: v.route.Server,
 			Client: v.client, Session: session, After: v.exchange.After(),
@@ -128,10 +134,9 @@ func (p *Proxy) judge(v *visit) (token authz.Token, err error) {
 		}
 		v.decision = d
 		if d.Reason != authz.ReasonUnknown {
-			v.source = c.Source
 			return token, nil
 		}
-		after = c.Source
+		after, v.source = c.Source, head.None
 	}
 }
 

@@ -28,8 +28,10 @@ func watched(method string, below []string, session string) (change, bool) {
 	case "logout":
 		return about(session != "", authz.Subject{Kind: authz.AboutSession, Name: session})
 	case "accept-share":
-		return about(method == "POST",
+		c, ok := about(method == "POST",
 			authz.Subject{Kind: authz.AboutSession, Name: session}, authz.Subject{Kind: authz.AboutDenied})
+		c.grant = true
+		return c, ok
 	case "api":
 		if len(below) < 2 || method == "GET" || method == "HEAD" || method == "OPTIONS" {
 			return change{}, false
@@ -44,7 +46,7 @@ func watchedAPI(method, collection string, rest []string) (change, bool) {
 	switch collection {
 	case "shares": // /shares/OWNER/NAME
 		c, ok := about(len(rest) > 0, guestsOf(rest))
-		c.everybody = method == "DELETE"
+		c.grant, c.everybody = method == "POST", method == "DELETE"
 		return c, ok
 	case "users":
 		return watchedUsers(method, rest)
