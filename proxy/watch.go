@@ -8,6 +8,7 @@ import (
 // change is what a call to the Hub may do to people's access.
 type change struct {
 	subjects  []authz.Subject
+	grant     bool             // it gives access; all others may take it
 	everybody bool             // it takes away everybody's access to a server
 	sockets   []*live.Exchange // that were open when the call was sent
 }
