@@ -29,12 +29,15 @@ type gate struct {
 	breaks   uint64         // how often writes were told to stop
 	wake     chan struct{}  // closed at the next change, if somebody waits
 	idle     chan struct{}  // closed when writing is 0, if somebody waits
+
+	gone <-chan struct{} // closed when the exchange's context ends; not changed
 }
 
 // enter waits until a chunk may be written and registers the write; leave must
 // follow, with the ticket. It returns the cause of a cut, or errHeld instead of
 // waiting if wait is false. check says whether the decision may still be used;
-// where it does not, the gate holds itself.
+// where it does not, the gate holds itself. Who waits when the exchange's
+// context ends (its client has left) gets ErrEnded.
 func (g *gate) enter(wait bool, check func(*authz.Decision) bool) (ticket uint64, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -56,8 +59,15 @@ func (g *gate) enter(wait bool, check func(*authz.Decision) bool) (ticket uint64
 		}
 		wake := g.wake
 		g.mu.Unlock()
-		<-wake
-		g.mu.Lock()
+		select {
+		case <-wake:
+			g.mu.Lock()
+		case <-g.gone:
+			g.mu.Lock()
+			if g.state != cut {
+				return 0, ErrEnded
+			}
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ func NewTable(opts Options) *Table {
 func (t *Table) Open(ctx context.Context, info Info) *Exchange {
 	x := &Exchange{Info: info, table: t, kick: make(chan struct{}, 1)}
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	x.gate.gone = x.ctx.Done()
 	t.mu.Lock()
 	closed := t.closed
 	if closed == nil {
