@@ -66,6 +66,7 @@ func NewAuthorizer(ctx context.Context, opts Options) *Authorizer {
 	ctx, cancel := context.WithCancel(ctx)
 	return &Authorizer{
 		opts: opts, ctx: ctx, cancel: cancel,
+		gens:     Generations{Horizon: max(opts.Rule.Guests, opts.Rule.Owners), Clock: opts.Clock},
 		entries:  make(map[Key]*entry),
 		sessions: make(map[string]struct{}),
 	}

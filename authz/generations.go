@@ -1,17 +1,30 @@
 package authz
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
-// maxSubjects bounds the subjects that are remembered apart. A hub with more
-// changes than this within the age of an answer pays with questions: what was
-// asked before is then doubted as a whole.
-const maxSubjects = 16384
+// maxSubjects bounds the subjects that are remembered apart within a horizon.
+// Strangers can cause entries (anybody may call the Hub's logout), so it is
+// more than a Hub can answer in that time. Beyond it, what was asked before is
+// doubted as a whole, which costs questions.
+const maxSubjects = 65536
 
 // Generations remembers, per subject, the last ledger entry that touched it.
-// The zero Generations is ready; it is safe for concurrent use.
+// The zero Generations is ready and forgets only by number; it is safe for
+// concurrent use.
 type Generations struct {
+	// Horizon is the age beyond which no answer is used whatever happens, on
+	// Clock: what was touched longer ago is forgotten. Not changed in use.
+	Horizon time.Duration
+	Clock   Clock
+
 	mu      sync.RWMutex
-	touched map[Subject]Seq
+	recent  map[Subject]Seq // since began
+	earlier map[Subject]Seq // in the horizon before that
+	began   Instant
+	edge    Seq // the last touch in earlier
 	last    Seq // of all touches
 	floor   Seq // answers asked before it are doubted whatever they are about
 }
@@ -21,16 +34,25 @@ type Generations struct {
 func (g *Generations) Touch(seq Seq, subjects ...Subject) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.turn()
 	g.last = max(g.last, seq)
-	if g.touched == nil {
-		g.touched = make(map[Subject]Seq)
-	}
 	for _, s := range subjects {
-		g.touched[s] = max(g.touched[s], seq)
+		g.recent[s] = max(g.recent[s], seq)
 	}
-	if len(g.touched) > maxSubjects {
-		g.floor = g.last
-		clear(g.touched)
+}
+
+// turn begins a new map when the recent one is a horizon old, or full. What
+// the one before held is forgotten: answers from before that are too old, or
+// are doubted. The caller holds mu.
+func (g *Generations) turn() {
+	old := g.Clock != nil && g.Clock().Sub(g.began) > g.Horizon
+	if g.recent != nil && !old && len(g.recent) < maxSubjects {
+		return
+	}
+	g.floor, g.edge = max(g.floor, g.edge), g.last
+	g.earlier, g.recent = g.recent, make(map[Subject]Seq)
+	if g.Clock != nil {
+		g.began = g.Clock()
 	}
 }
 
@@ -59,7 +81,7 @@ func (g *Generations) Current(d *Decision) bool {
 	}
 	current := true
 	d.Subjects(func(s Subject) bool {
-		current = g.touched[s] <= asked
+		current = g.recent[s] <= asked && g.earlier[s] <= asked
 		return current
 	})
 	return current

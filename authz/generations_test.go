@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 // subjectsOf lists what a decision depends on, as the naive model of the tests.
@@ -130,19 +131,47 @@ func TestEntriesOutOfOrderCountFromTheLatest(t *testing.T) {
 
 func TestTooManySubjectsDoubtEverythingBefore(t *testing.T) {
 	var g Generations
-	for i := range maxSubjects + 1 {
+	for i := range 2*maxSubjects + 1 {
 		g.Touch(Seq(i+1), Subject{Kind: AboutUser, Name: fmt.Sprint(i)})
 	}
-	if n := len(g.touched); n > maxSubjects {
-		t.Errorf("%d subjects are remembered, want at most %d", n, maxSubjects)
+	if n := len(g.recent) + len(g.earlier); n > 2*maxSubjects {
+		t.Errorf("%d subjects are remembered, want at most %d", n, 2*maxSubjects)
 	}
-	d := Decide(&Answer{Kind: KindUser, Name: "carol", Seq: maxSubjects}, alices)
+	d := Decide(&Answer{Kind: KindUser, Name: "carol", Seq: maxSubjects - 1}, alices)
 	if g.Current(&d) {
 		t.Error("an answer from before what was forgotten is current")
 	}
 	d.Answer.Seq++
 	if !g.Current(&d) {
 		t.Error("an answer from after it is not current")
+	}
+}
+
+// TestStrangersEntriesDisturbNobody: anybody may call the Hub's logout with a
+// session that he made up.
+func TestStrangersEntriesDisturbNobody(t *testing.T) {
+	var now Instant
+	g := Generations{Horizon: time.Minute, Clock: func() Instant { return now }}
+	bob := Decide(&Answer{Kind: KindUser, Name: "bob", Session: "s1"}, alices)
+	for seq := range Seq(10_000) {
+		g.Touch(seq+1, Subject{Kind: AboutSession, Name: fmt.Sprint("made up ", seq)})
+		now = now.Add(5 * time.Millisecond) // 50 s in all: bob's answer is young
+	}
+	if !g.Current(&bob) {
+		t.Error("the sessions of strangers doubt bob's answer")
+	}
+	g.Touch(10_001, Subject{Kind: AboutSession, Name: "s1"})
+	now = now.Add(50 * time.Second)
+	g.Touch(10_002, Subject{Kind: AboutSession, Name: "another"})
+	if g.Current(&bob) {
+		t.Error("an entry about bob was forgotten within the horizon")
+	}
+	now = now.Add(3 * time.Minute)
+	g.Touch(10_003, Subject{Kind: AboutSession, Name: "a third"})
+	now = now.Add(2 * time.Minute)
+	g.Touch(10_004, Subject{Kind: AboutSession, Name: "a fourth"})
+	if n := len(g.recent) + len(g.earlier); n > 2 {
+		t.Errorf("%d subjects are remembered minutes later, want what is young", n)
 	}
 }
 
