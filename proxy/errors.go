@@ -65,6 +65,9 @@ const statusClientGone = 499
 // fail answers a request with an error of the proxy's own. Nothing of it was
 // answered before.
 func (p *Proxy) fail(v *visit, err error) {
+	if v.exchange != nil && v.exchange.Cause() != nil {
+		err = v.exchange.Cause() // whatever broke, broke because of it
+	}
 	v.lastWord()
 	if refusal, ok := errors.AsType[*head.Refusal](err); ok {
 		for _, f := range refusal.Fields {

@@ -218,6 +218,7 @@ func (g *gate) detach(c *Conn) {
 	for i, other := range g.conns {
 		if other == c {
 			g.conns = append(g.conns[:i], g.conns[i+1:]...)
+			c.mend() // a pooled connection must not keep a deadline of ours
 			return
 		}
 	}
