@@ -30,11 +30,16 @@ import (
 // rig is a proxy with real listeners: a fake Hub that tests can change, block
 // and break, and real servers behind routes.
 type rig struct {
-	t     *testing.T
-	hub   *fakeHub
-	table *route.Table
-	addr  string
-	log   *syncBuffer
+	t       *testing.T
+	hub     *fakeHub
+	table   *route.Table
+	proxy   *proxy.Proxy
+	addr    string
+	log     *syncBuffer
+	metrics *prometheus.Registry
+	ended   chan struct{} // closed when Run has returned
+	stop    context.CancelFunc
+	server  *http.Server
 }
 
 // Times of the rig: short, so that tests of T do not take long.
@@ -47,7 +52,7 @@ const (
 
 func newRig(t *testing.T, change ...func(*proxy.Options)) *rig {
 	t.Helper()
-	r := &rig{t: t, table: route.NewTable(false), log: &syncBuffer{}}
+	r := &rig{t: t, table: route.NewTable(false), log: &syncBuffer{}, metrics: prometheus.NewRegistry()}
 	r.hub = newFakeHub(t)
 	r.route("/", r.hub.server.URL, `"hub":true`)
 	origin := time.Now()
@@ -61,7 +66,7 @@ func newRig(t *testing.T, change ...func(*proxy.Options)) *rig {
 		Rule:      authz.Rule{Bound: bound, Guests: guests, Owners: 5 * time.Second, Grace: time.Minute},
 		Budget:    1000, HubAPI: func() (*url.URL, error) { return api, nil },
 		RegrantGrace: grace, HoldLimit: hold,
-		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: prometheus.NewRegistry(),
+		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: r.metrics,
 	}
 	for _, f := range change {
 		f(&o)
@@ -77,6 +82,7 @@ func (r *rig) serve(o proxy.Options) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.proxy, r.stop, r.ended = p, stop, make(chan struct{})
 	r.table.Ended = p.RouteEnded
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -84,11 +90,12 @@ func (r *rig) serve(o proxy.Options) {
 	}
 	r.addr = l.Addr().String()
 	srv := p.Server()
+	r.server = srv
 	var running sync.WaitGroup
 	running.Go(func() { _ = srv.Serve(proxy.Listen(l)) })
-	running.Go(func() { _ = p.Run(ctx) })
+	running.Go(func() { defer close(r.ended); _ = p.Run(ctx) })
 	r.t.Cleanup(func() {
-		drain, cancel := context.WithTimeout(context.Background(), time.Second)
+		drain, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		_ = p.Drain(drain)
 		cancel()
 		_ = srv.Close()
@@ -225,9 +232,14 @@ func (h *fakeHub) Ask(ctx context.Context, token authz.Token) (authz.Answer, err
 
 // set says whose a token is, and what it may.
 func (h *fakeHub) set(token, user, session string, scopes ...string) {
+	h.answer(token, authz.Answer{Kind: authz.KindUser, Name: authz.User(user), Session: session, Access: scopes})
+}
+
+// answer sets everything that the Hub says of a token.
+func (h *fakeHub) answer(token string, a authz.Answer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.tokens[token] = authz.Answer{Kind: authz.KindUser, Name: authz.User(user), Session: session, Access: scopes}
+	h.tokens[token] = a
 }
 
 // forget makes a token unknown.
