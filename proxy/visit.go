@@ -106,16 +106,8 @@ func readHead(r *http.Request) head.Head {
 	return h
 }
 
-// visitKey and connKey find ours in a request's context.
-type (
-	visitKey struct{}
-	connKey  struct{}
-)
-
-func visitOf(ctx context.Context) *visit {
-	v, _ := ctx.Value(visitKey{}).(*visit)
-	return v
-}
+// connKey finds the client's connection in a request's context.
+type connKey struct{}
 
 func connOf(ctx context.Context) *live.Conn {
 	c, _ := ctx.Value(connKey{}).(*live.Conn)
