@@ -147,8 +147,9 @@ func (b *browser) comeIn() {
 		}),
 		chromedp.Navigate(b.hub.Public+"/hub/login?next=/hub/home"),
 		chromedp.SendKeys("#username_input", "bob"), chromedp.SendKeys("#password_input", "any"),
-		chromedp.Submit("#username_input"), chromedp.WaitVisible("#jupyterhub-logo, .navbar", chromedp.ByQuery),
-		chromedp.Navigate(b.hub.Public+"/user/alice/lab"))
+		chromedp.Submit("#username_input"))
+	b.until("bob is logged in", 20*time.Second, `location.pathname === '/hub/home' && document.readyState === 'complete'`)
+	b.run(chromedp.Navigate(b.hub.Public + "/user/alice/lab"))
 	b.until("JupyterLab is open", 60*time.Second, `(() => {
 		const form = document.querySelector('form [type=submit]');
 		if (location.pathname.includes('/oauth2/authorize') && form) { form.click(); return false; }
