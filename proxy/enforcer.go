@@ -34,6 +34,16 @@ type effect struct {
 	sockets  int // held and not opened again, or cut
 }
 
+// count adds n for an exchange that is a socket.
+func (eff *effect) count(x *live.Exchange, n int) {
+	if x.Kind != live.Socket {
+		return
+	}
+	eff.mu.Lock()
+	defer eff.mu.Unlock()
+	eff.sockets += n
+}
+
 // Retries of a question that got no answer: soon at first, for a hub that
 // restarts, then once a second.
 const (
@@ -58,6 +68,7 @@ func (e *enforcer) apply(entry ledger.Entry) {
 	}
 	eff := e.remember(entry.Seq)
 	for _, x := range held {
+		eff.count(x, 1) // also while the Hub hangs
 		eff.settling.Add(1)
 		e.asking.Go(func() {
 			defer eff.settling.Done()
@@ -69,20 +80,17 @@ func (e *enforcer) apply(entry ledger.Entry) {
 // settle asks once about one exchange that an entry holds.
 func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
 	if x.Token().IsZero() {
+		eff.count(x, -1)
 		return // not decided yet: admit will find the entry
 	}
 	if entry.Everybody && e.grace > 0 {
 		x.SpareUntil(e.clock().Add(e.grace))
 	}
-	if e.decide(x, authz.CauseRevocation) != opened {
-		if x.Kind == live.Socket {
-			eff.mu.Lock()
-			eff.sockets++
-			eff.mu.Unlock()
-		}
-		if !e.observe {
-			x.Recheck() // goes on asking where it could not be settled
-		}
+	switch {
+	case e.decide(x, authz.CauseRevocation) == opened:
+		eff.count(x, -1)
+	case !e.observe:
+		x.Recheck() // goes on asking where it could not be settled
 	}
 }
 
