@@ -19,7 +19,6 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/page"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
-	"github.com/jupyterhub-share-proxy/share-proxy/proxy/routeapi"
 )
 
 // Routes finds the route of a request. [route.Table] implements it; the errors
@@ -141,8 +140,9 @@ func (p *Proxy) ObserveHub(op, outcome string, took time.Duration) {
 	p.metrics.hub.WithLabelValues(op, outcome).Observe(took.Seconds())
 }
 
-// ObserveRouteCall counts a call of the route API, for package routeapi.
-func (p *Proxy) ObserveRouteCall(op routeapi.Op, status int) { p.metrics.routeCall(op, status) }
+// ObserveRouteCall counts a call of the route API by its name in package
+// routeapi.
+func (p *Proxy) ObserveRouteCall(op string, status int) { p.metrics.routeCall(op, status) }
 
 // RouteEnded cuts what goes through a route that is gone, and drops its
 // connections. The Hub deletes the route of a server before it stops it.

@@ -85,7 +85,8 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 		Public: p.Server(), WrapPublic: proxy.Listen,
 		API: routeapi.New(routeapi.Options{
 			Table: table, Log: log, Token: cfg.APIToken.Reveal(),
-			HostRouting: cfg.Flags.HostRouting, OnCall: p.ObserveRouteCall,
+			HostRouting: cfg.Flags.HostRouting,
+			OnCall:      func(op routeapi.Op, status int) { p.ObserveRouteCall(string(op), status) },
 		}),
 		Run: p.Run, Drain: p.Drain,
 		Ready: func() bool { return true }, // the table is in memory: it is loaded
