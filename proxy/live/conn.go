@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +21,7 @@ const chunk = 64 << 10
 // One goroutine writes at a time, as package net/http does.
 type Conn struct {
 	net.Conn
+	mu       sync.Mutex // makes one step of a change of exchange
 	exchange atomic.Pointer[Exchange]
 	broken   atomic.Bool // a deadline of ours is set
 	narrow   atomic.Bool
@@ -30,19 +32,27 @@ type Conn struct {
 func NewConn(c net.Conn) *Conn { return &Conn{Conn: c} }
 
 // Attach puts the connection under the gate of x, in the place of another one.
+// What becomes of the other exchange from then on does not touch it. No write
+// may be under way.
 func (c *Conn) Attach(x *Exchange) {
-	if old := c.exchange.Swap(x); old != nil && old != x {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old := c.exchange.Load(); old != nil {
 		old.gate.detach(c)
 	}
 	c.passed.Store(false)
+	c.exchange.Store(x)
 	x.gate.attach(c)
 }
 
 // Detach takes the connection out of the gate of x, if it is there: a pooled
-// connection may serve somebody else by now.
+// connection may serve somebody else by now. No write may be under way.
 func (c *Conn) Detach(x *Exchange) {
-	if c.exchange.CompareAndSwap(x, nil) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.exchange.Load() == x {
 		x.gate.detach(c)
+		c.exchange.Store(nil)
 	}
 }
 
@@ -71,11 +81,11 @@ func (c *Conn) write(p []byte, wait bool) (n int, err error) {
 			return n, err
 		}
 		m, err := c.Conn.Write(p[n:min(n+chunk, len(p))])
-		broken := x.gate.leave(ticket)
 		n += m
 		if m > 0 {
 			c.passed.Store(true)
 		}
+		broken := x.gate.leave(ticket)
 		if err != nil && (!broken || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return n, err
 		}
@@ -119,10 +129,11 @@ func (c *Conn) CloseWrite() error {
 }
 
 // Close closes the connection. If its exchange was cut, what the kernel still
-// has of it is thrown away: a close that waits for it let three more MiB
-// through to a slow reader.
+// has to send of it is thrown away: a close that waits for it let three more
+// MiB through to a slow reader. A goodbye that is under way is not: one that
+// was lost on the way is sent again.
 func (c *Conn) Close() error {
-	if x := c.exchange.Load(); x != nil && x.Cause() != nil {
+	if x := c.exchange.Load(); x != nil && x.Cause() != nil && (!knowsUnsent || c.Unsent() > 0) {
 		c.Discard()
 	}
 	return c.Conn.Close()

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -46,10 +47,12 @@ type Exchange struct {
 
 	holder   atomic.Pointer[holder]       // nil before Admit
 	ripe     atomic.Pointer[authz.Answer] // the answer that is being renewed
-	asking   atomic.Bool                  // a decision is being asked again
-	kick     chan struct{}                // asked for once more meanwhile
 	grace    atomic.Int64                 // Instant until which a denial only holds
 	subjects []authz.Subject              // under which it is indexed; guarded by table.mu
+
+	mu     sync.Mutex    // guards the field below, and makes one step of it and a kick
+	asking bool          // the decision is being asked for again
+	kick   chan struct{} // has room for one: asked for once more meanwhile
 }
 
 // Context is the exchange's life.
@@ -155,13 +158,18 @@ func (x *Exchange) End() {
 // Recheck has the decision asked for again. Where it is being asked for
 // already, whoever does so is told that he has to look once more.
 func (x *Exchange) Recheck() {
-	if x.asking.CompareAndSwap(false, true) {
-		x.table.opts.Recheck(x)
-		return
+	x.mu.Lock()
+	begin := !x.asking
+	x.asking = true
+	if !begin {
+		select {
+		case x.kick <- struct{}{}:
+		default:
+		}
 	}
-	select {
-	case x.kick <- struct{}{}:
-	default:
+	x.mu.Unlock()
+	if begin {
+		x.table.opts.Recheck(x)
 	}
 }
 
@@ -171,11 +179,16 @@ func (x *Exchange) Kicked() <-chan struct{} { return x.kick }
 // Rechecked ends what Recheck began. A kick that came too late to be seen
 // begins it again: a gate that has closed meanwhile would stay closed.
 func (x *Exchange) Rechecked() {
-	x.asking.Store(false)
+	x.mu.Lock()
 	select {
 	case <-x.kick:
-		x.Recheck()
 	default:
+		x.asking = false
+	}
+	again := x.asking
+	x.mu.Unlock()
+	if again {
+		x.table.opts.Recheck(x)
 	}
 }
 

@@ -27,8 +27,7 @@ type gate struct {
 	conns    []*Conn        // the sides of the exchange
 	writing  int            // writes under way
 	breaks   uint64         // how often writes were told to stop
-	wake     chan struct{}  // closed at the next change, if somebody waits
-	idle     chan struct{}  // closed when writing is 0, if somebody waits
+	change   chan struct{}  // closed at the next change, if somebody waits
 
 	gone <-chan struct{} // closed when the exchange's context ends; not changed
 }
@@ -54,20 +53,26 @@ func (g *gate) enter(wait bool, check func(*authz.Decision) bool) (ticket uint64
 		case !wait:
 			return 0, errHeld
 		}
-		if g.wake == nil {
-			g.wake = make(chan struct{})
+		if !g.pause(g.gone) && g.state != cut {
+			return 0, ErrEnded
 		}
-		wake := g.wake
-		g.mu.Unlock()
-		select {
-		case <-wake:
-			g.mu.Lock()
-		case <-g.gone:
-			g.mu.Lock()
-			if g.state != cut {
-				return 0, ErrEnded
-			}
-		}
+	}
+}
+
+// pause waits, without mu, which the caller holds. It reports whether there was
+// a change, and not the end of done.
+func (g *gate) pause(done <-chan struct{}) (change bool) {
+	if g.change == nil {
+		g.change = make(chan struct{})
+	}
+	next := g.change
+	g.mu.Unlock()
+	defer g.mu.Lock()
+	select {
+	case <-next:
+		return true
+	case <-done:
+		return false
 	}
 }
 
@@ -86,20 +91,21 @@ func (g *gate) leave(ticket uint64) (broken bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.writing--
-	if g.writing == 0 && g.idle != nil {
-		close(g.idle)
-		g.idle = nil
+	if g.writing == 0 {
+		g.changed()
 	}
 	return g.breaks != ticket
 }
 
 // hold closes the gate until a decision asked for at after, or later, opens
-// it. The writes under way are told to stop; settle waits for them.
+// it. The writes under way are told to stop; settle waits for them. They are
+// told in a gate that is held already, too: one that has closed itself over an
+// old decision has told nobody.
 func (g *gate) hold(after authz.Seq) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.after = max(g.after, after)
-	if g.state == open && !g.free {
+	if g.state != cut && !g.free {
 		g.state = held
 		g.stop()
 	}
@@ -145,18 +151,13 @@ func (g *gate) setFree() {
 }
 
 // settle returns when no write is under way any more that began before the
-// gate was closed, and lets the next ones take their time again.
+// gate was closed, and lets the next ones take their time again. It does not
+// wait for anything once the gate is open again.
 func (g *gate) settle() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for g.writing > 0 && g.state != open {
-		if g.idle == nil {
-			g.idle = make(chan struct{})
-		}
-		idle := g.idle
-		g.mu.Unlock()
-		<-idle
-		g.mu.Lock()
+		g.pause(nil)
 	}
 	g.mend()
 }
@@ -181,9 +182,9 @@ func (g *gate) stop() {
 
 // changed wakes who waits; the caller holds mu.
 func (g *gate) changed() {
-	if g.wake != nil {
-		close(g.wake)
-		g.wake = nil
+	if g.change != nil {
+		close(g.change)
+		g.change = nil
 	}
 }
 
@@ -215,11 +216,8 @@ func (g *gate) attach(c *Conn) {
 func (g *gate) detach(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for i, other := range g.conns {
-		if other == c {
-			g.conns = append(g.conns[:i], g.conns[i+1:]...)
-			c.mend() // a pooled connection must not keep a deadline of ours
-			return
-		}
+	if i := slices.Index(g.conns, c); i >= 0 {
+		g.conns = slices.Delete(g.conns, i, i+1)
+		c.mend() // a pooled connection must not keep a deadline of ours
 	}
 }

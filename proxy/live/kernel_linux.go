@@ -14,6 +14,10 @@ const siocOutqNsd = 0x894B
 // (tcp(7), linux/tcp.h).
 const tcpNotsentLowat = 25
 
+// knowsUnsent: what unsent says can be relied on.
+const knowsUnsent = true
+
+// narrow: see [Conn.Narrow].
 func narrow(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -24,6 +28,7 @@ func narrow(c *net.TCPConn) {
 	})
 }
 
+// unsent: see [Conn.Unsent].
 func unsent(c *net.TCPConn) int {
 	raw, err := c.SyscallConn()
 	if err != nil {
