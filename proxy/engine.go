@@ -67,8 +67,9 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 		v.writer.fullDuplex()
 	}
 	out := v.request
+	v.whole.Store(out.ContentLength == 0)
 	if out.ContentLength != 0 {
-		body := &body{ReadCloser: out.Body, touch: v.touch}
+		body := &body{ReadCloser: out.Body, touch: v.touch, whole: &v.whole}
 		defer body.end()
 		out = out.WithContext(ctx)
 		out.Body = body
@@ -87,6 +88,7 @@ type body struct {
 	io.ReadCloser
 	touch func() // an upload is activity while it goes on
 	ended atomic.Bool
+	whole *atomic.Bool // its end was read
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -94,7 +96,11 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, http.ErrBodyReadAfterClose
 	}
 	b.touch()
-	return b.ReadCloser.Read(p)
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.whole.Store(true)
+	}
+	return n, err
 }
 
 func (b *body) Close() error { b.end(); return nil }

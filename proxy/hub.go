@@ -46,8 +46,12 @@ func (p *Proxy) serveHub(v *visit) error {
 		answered = true
 		return p.resolve(ctx, a, call, outcomeOf(a.status), c), nil
 	})
-	if !answered {
+	switch {
+	case answered:
+	case v.whole.Load():
 		p.resolve(ctx, answer{}, call, ledger.Unclear, c)
+	default: // the Hub acts on no call of which it has only a part
+		p.resolve(ctx, answer{}, call, ledger.Unchanged, c)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -32,8 +33,9 @@ type visit struct {
 	source   head.Source // of the credential that was judged
 	decision authz.Decision
 	exchange *live.Exchange
-	hijacked bool   // the client's connection is ours now
-	refused  string // why the proxy itself answered
+	whole    atomic.Bool // the request's body has come to its end
+	hijacked bool        // the client's connection is ours now
+	refused  string      // why the proxy itself answered
 }
 
 // begin reads what is known before the first rule.
