@@ -23,6 +23,7 @@ type kernel struct {
 
 // party is the server's side of one WebSocket.
 type party struct {
+	t     *testing.T
 	name  string
 	conn  net.Conn
 	got   chan string   // what the client sent; nothing is sent back
@@ -40,7 +41,7 @@ func (k *kernel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	p := &party{name: r.URL.RawQuery, conn: conn, got: make(chan string, 10_000), ended: make(chan struct{})}
+	p := &party{t: k.t, name: r.URL.RawQuery, conn: conn, got: make(chan string, 10_000), ended: make(chan struct{})}
 	defer close(p.ended)
 	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: "+acceptOf(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
@@ -78,6 +79,18 @@ func (p *party) hear() string {
 		return "end"
 	case <-time.After(patience):
 		return "nothing"
+	}
+}
+
+// hearNothing reports whether no message came for a moment: as long as one
+// takes many times over.
+func (p *party) hearNothing() bool {
+	select {
+	case text := <-p.got:
+		p.t.Errorf("%q passed", text)
+		return false
+	case <-time.After(50 * time.Millisecond):
+		return true
 	}
 }
 

@@ -137,6 +137,16 @@ func (r *rig) do(method, path string, fields ...string) *http.Response {
 
 func (r *rig) send(method, path string, body io.Reader, fields ...string) *http.Response {
 	r.t.Helper()
+	res, err := r.try(method, path, body, fields...)
+	if err != nil {
+		r.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return res
+}
+
+// try is send for a request that may be cut.
+func (r *rig) try(method, path string, body io.Reader, fields ...string) (*http.Response, error) {
+	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, "http://"+r.addr+path, body)
 	if err != nil {
 		r.t.Fatal(err)
@@ -151,11 +161,10 @@ func (r *rig) send(method, path string, body io.Reader, fields ...string) *http.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	res, err := client.Do(req)
-	if err != nil {
-		r.t.Fatalf("%s %s: %v", method, path, err)
+	if err == nil {
+		r.t.Cleanup(func() { _ = res.Body.Close() })
 	}
-	r.t.Cleanup(func() { _ = res.Body.Close() })
-	return res
+	return res, err
 }
 
 // status sends a request and returns its status.
@@ -383,16 +392,39 @@ func (s *socket) quiet(d time.Duration) {
 	_ = s.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 }
 
-// syncBuffer is a log that tests read.
+// syncBuffer is a log that tests read and wait for.
 type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
+	mu    sync.Mutex
+	b     strings.Builder
+	wrote chan struct{} // closed at the next line, if somebody waits
 }
 
 func (b *syncBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.wrote != nil {
+		close(b.wrote)
+		b.wrote = nil
+	}
 	return b.b.Write(p)
+}
+
+// waitFor waits until the log contains text.
+func (b *syncBuffer) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for {
+		b.mu.Lock()
+		if strings.Contains(b.b.String(), text) {
+			b.mu.Unlock()
+			return
+		}
+		if b.wrote == nil {
+			b.wrote = make(chan struct{})
+		}
+		wrote := b.wrote
+		b.mu.Unlock()
+		await(t, wrote, "the log says "+text)
+	}
 }
 
 func (b *syncBuffer) String() string {
