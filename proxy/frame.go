@@ -35,6 +35,10 @@ const maxControl = 125
 // maxHead is the longest head of a frame.
 const maxHead = 14
 
+// idleBuffer is the largest buffer that a socket keeps while it is silent: ten
+// thousand idle sockets are normal.
+const idleBuffer = 512
+
 var errFrame = errors.New("malformed frame")
 
 // frames reads one direction of a WebSocket as complete frames of at most
@@ -42,7 +46,7 @@ var errFrame = errors.New("malformed frame")
 type frames struct {
 	r    *bufio.Reader
 	buf  []byte // the frame last returned
-	left uint64 // payload of a large frame that is still to come
+	left uint64 // payload of the frame under way that is still to come
 	rest byte   // first byte of its next fragment, without FIN
 	fin  byte   // its own FIN
 	mask []byte // its masking key, or nothing
@@ -58,69 +62,87 @@ type frame struct {
 }
 
 // next returns the next frame. Its bytes are those received, but for a large
-// frame, which is cut into fragments.
+// frame, which is cut into fragments, and for a length that was not written in
+// the shortest form (RFC 6455 section 5.2 wants that). io.EOF is an end between
+// frames.
 func (f *frames) next() (frame, error) {
 	if f.left > 0 {
-		return f.emit(f.rest, f.left)
+		return f.emit(f.rest)
 	}
-	var first [maxHead]byte
-	if _, err := io.ReadFull(f.r, first[:2]); err != nil {
-		return frame{}, err
+	if f.r.Buffered() == 0 && cap(f.buf) > idleBuffer {
+		f.buf = nil
 	}
-	length, err := f.length(first[1] & maskLength)
+	first, err := f.r.ReadByte()
 	if err != nil {
 		return frame{}, err
 	}
-	opcode := first[0] & maskOpcode
-	if opcode >= opClose && (length > maxControl || first[0]&bitFin == 0) {
+	second, err := f.r.ReadByte()
+	if err != nil {
+		return frame{}, unexpected(err)
+	}
+	if f.left, err = f.length(second & maskLength); err != nil {
+		return frame{}, err
+	}
+	opcode := first & maskOpcode
+	if opcode >= opClose && (f.left > maxControl || first&bitFin == 0) {
 		return frame{}, errFrame // RFC 6455 section 5.5
 	}
 	f.mask = nil
-	if first[1]&bitMask != 0 {
+	if second&bitMask != 0 {
 		if _, err := io.ReadFull(f.r, f.key[:]); err != nil {
 			return frame{}, unexpected(err)
 		}
 		f.mask = f.key[:]
 	}
-	f.fin = first[0] & bitFin
-	f.left = length
-	return f.emit(first[0]&^bitFin, length)
+	f.fin = first & bitFin
+	return f.emit(first &^ bitFin)
 }
 
 // length reads the extended length that small announces.
 func (f *frames) length(small byte) (uint64, error) {
-	var ext [8]byte
+	size := 0
 	switch small {
 	case 126:
-		_, err := io.ReadFull(f.r, ext[:2])
-		return uint64(binary.BigEndian.Uint16(ext[:2])), unexpected(err)
+		size = 2
 	case 127:
-		_, err := io.ReadFull(f.r, ext[:])
-		length := binary.BigEndian.Uint64(ext[:])
-		if err == nil && length>>63 != 0 {
-			return 0, errFrame
-		}
-		return length, unexpected(err)
+		size = 8
+	default:
+		return uint64(small), nil
 	}
-	return uint64(small), nil
+	ext, err := f.r.Peek(size)
+	if err != nil {
+		return 0, unexpected(err)
+	}
+	var length uint64
+	for _, b := range ext {
+		length = length<<8 | uint64(b)
+	}
+	_, _ = f.r.Discard(size) // it is buffered
+	if length>>63 != 0 {
+		return 0, errFrame
+	}
+	return length, nil
 }
 
-// emit returns the next piece of a payload of which left bytes are to come, as
-// a frame that begins with first.
-func (f *frames) emit(first byte, left uint64) (frame, error) {
-	n := min(left, fragment)
-	f.left = left - n
+// emit returns the next piece of the payload of which left bytes are to come,
+// as a frame that begins with first.
+func (f *frames) emit(first byte) (frame, error) {
+	n := min(f.left, fragment)
+	f.left -= n
 	f.rest = opContinuation // reserved bits stand on a first fragment only
 	if f.left == 0 {
 		first |= f.fin
 	}
-	f.buf = appendHead(f.buf[:0], first, n, f.mask)
-	start := len(f.buf)
-	f.buf = append(f.buf, make([]byte, n)...)
-	if _, err := io.ReadFull(f.r, f.buf[start:]); err != nil {
+	if need := maxHead + int(n); cap(f.buf) < need {
+		f.buf = make([]byte, max(need, idleBuffer))
+	}
+	head := appendHead(f.buf[:0], first, n, f.mask)
+	f.buf = head[:len(head)+int(n)]
+	payload := f.buf[len(head):]
+	if _, err := io.ReadFull(f.r, payload); err != nil {
 		return frame{}, unexpected(err)
 	}
-	return frame{wire: f.buf, opcode: first & maskOpcode, payload: f.buf[start:], key: f.mask}, nil
+	return frame{wire: f.buf, opcode: first & maskOpcode, payload: payload, key: f.mask}, nil
 }
 
 // appendHead appends the head of a frame.
