@@ -49,18 +49,6 @@ func (j *cookies) store(h http.Header, now time.Time) {
 	}
 }
 
-// find returns the value of a cookie by its name, on whatever path.
-func (j *cookies) find(name string) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, c := range j.all {
-		if c.name == name {
-			return c.value
-		}
-	}
-	return ""
-}
-
 func (j *cookies) clone() *cookies {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -48,6 +48,7 @@ type Hub struct {
 	Port     int
 
 	opt              Options
+	database         string // folder of the Hub's database
 	env              []string
 	hubPort, apiPort int
 	hub, proxy       *exec.Cmd
@@ -91,6 +92,9 @@ func (h *Hub) writeFiles() error {
 	if err := os.MkdirAll(filepath.Join(h.Dir, "home"), 0o755); err != nil {
 		return err
 	}
+	if err := h.placeDatabase(); err != nil {
+		return err
+	}
 	config := hubConfig
 	if h.opt.Config != "" {
 		other, err := os.ReadFile(h.opt.Config)
@@ -109,7 +113,7 @@ func (h *Hub) writeFiles() error {
 	}
 	h.env = append(os.Environ(),
 		"PATH="+filepath.Join(h.opt.Venv, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"PYTHONFAULTHANDLER=1", "RIG_MARK="+h.Dir, "RIG_DIR="+h.Dir, "RIG_BASE="+h.Base, "RIG_PROXY="+string(command), "RIG_EXTERNAL="+external,
+		"PYTHONFAULTHANDLER=1", "RIG_MARK="+h.Dir, "RIG_DIR="+h.Dir, "RIG_DATABASE="+h.database, "RIG_BASE="+h.Base, "RIG_PROXY="+string(command), "RIG_EXTERNAL="+external,
 		"RIG_PORT="+strconv.Itoa(h.Port), "RIG_HUB_PORT="+strconv.Itoa(h.hubPort), "RIG_API_PORT="+strconv.Itoa(h.apiPort),
 		"RIG_TOKEN="+h.Token, "RIG_RECORDER="+filepath.Join(h.Dir, "recorder.py"), "CONFIGPROXY_AUTH_TOKEN=route-token-of-the-rig",
 	)
@@ -117,6 +121,16 @@ func (h *Hub) writeFiles() error {
 		os.WriteFile(filepath.Join(h.Dir, "jupyterhub_config.py"), config, 0o644),
 		os.WriteFile(filepath.Join(h.Dir, "recorder.py"), recorder, 0o644),
 	)
+}
+
+// placeDatabase keeps the Hub's database in memory where the machine has such a folder: on a busy disk one commit takes up
+// to a second, in which the Hub answers nobody, and that is not what is measured.
+func (h *Hub) placeDatabase() (err error) {
+	h.database, err = os.MkdirTemp("/dev/shm", "rig-")
+	if err != nil {
+		h.database, err = os.MkdirTemp("", "rig-")
+	}
+	return err
 }
 
 // run starts a program whose output goes to a file of the hub's folder.
@@ -198,6 +212,9 @@ func (h *Hub) Stop() {
 		if cmd != nil && cmd.Process != nil {
 			_ = cmd.Wait()
 		}
+	}
+	if h.database != "" {
+		_ = os.RemoveAll(h.database)
 	}
 }
 

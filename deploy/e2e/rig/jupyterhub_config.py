@@ -20,7 +20,7 @@ if env["RIG_EXTERNAL"] == "1":
     c.JupyterHub.cleanup_servers = False
     c.JupyterHub.cleanup_proxy = False
 
-c.JupyterHub.db_url = f"sqlite:///{folder}/hub.sqlite"
+c.JupyterHub.db_url = f"sqlite:///{env['RIG_DATABASE']}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = f"{folder}/cookie_secret"
 c.ConfigurableHTTPProxy.pid_file = f"{folder}/proxy.pid"
 
