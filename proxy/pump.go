@@ -21,13 +21,14 @@ type pump struct {
 	back     *pump  // the other direction: where answers to pings go
 	masked   bool   // frames towards to are masked: to is the server
 	passed   func() // called for each frame of data that was read
+	closed   bool   // a close frame was read; run's alone
 
 	mu      sync.Mutex // guards the fields below, and writes to to
 	room    sync.Cond  // on mu: the queue became shorter, or broke
 	queue   [][]byte   // frames that wait for the gate; not nil while drain runs
 	queued  int
-	partial bool // a frame was written in part
-	err     error
+	partial bool  // a frame was written in part
+	err     error // why drain gave up; queue is not nil then
 	drains  sync.WaitGroup
 }
 
@@ -37,7 +38,8 @@ func newPump(x *live.Exchange, to *live.Conn, masked bool, passed func()) *pump 
 	return p
 }
 
-// run relays until one side ends or the exchange is cut.
+// run relays until one side ends or the exchange is cut. What was read before
+// an end has been written when it returns.
 func (p *pump) run() error {
 	defer p.drains.Wait()
 	for {
@@ -48,9 +50,22 @@ func (p *pump) run() error {
 		if f.opcode < opClose {
 			p.passed()
 		}
+		p.closed = p.closed || f.opcode == opClose
 		if err := p.send(f); err != nil {
 			return err
 		}
+	}
+}
+
+// discard reads on after a cut, until the side's close frame or its end:
+// nothing of it passes.
+func (p *pump) discard() {
+	for !p.closed {
+		f, err := p.from.next()
+		if err != nil {
+			return
+		}
+		p.closed = f.opcode == opClose
 	}
 }
 
@@ -58,19 +73,16 @@ func (p *pump) run() error {
 func (p *pump) send(f frame) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.queue == nil && p.err == nil {
-		n, err := p.to.TryWrite(f.wire)
+	rest := f.wire
+	if p.queue == nil {
+		n, err := p.to.TryWrite(rest)
+		p.partial = n > 0 && n < len(rest)
 		if !live.Held(err) {
-			p.partial = n > 0 && n < len(f.wire)
 			return err
 		}
-		p.partial = n > 0
-		p.queue = make([][]byte, 0, 4)
-		p.push(f.wire[n:])
-		p.drains.Go(p.drain)
-		return nil
+		rest = rest[n:]
 	}
-	if f.opcode == opPing && p.err == nil {
+	if f.opcode == opPing && len(rest) == len(f.wire) {
 		p.back.pong(f)
 		return nil
 	}
@@ -80,16 +92,17 @@ func (p *pump) send(f frame) error {
 	if p.err != nil {
 		return p.err
 	}
-	if p.queue == nil { // drained meanwhile
-		p.queue = make([][]byte, 0, 4)
-		p.drains.Go(p.drain)
-	}
-	p.push(f.wire)
+	p.push(rest)
 	return nil
 }
 
-// push appends a copy to the queue; the caller holds mu.
+// push appends a copy to the queue, and sees to it that somebody empties it;
+// the caller holds mu.
 func (p *pump) push(wire []byte) {
+	if p.queue == nil {
+		p.queue = make([][]byte, 0, 4)
+		p.drains.Go(p.drain)
+	}
 	p.queue = append(p.queue, slices.Clone(wire))
 	p.queued += len(wire)
 }
@@ -117,20 +130,19 @@ func (p *pump) flush() (done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.queue) > 0 {
-		n, err := p.to.TryWrite(p.queue[0])
+		first := p.queue[0]
+		n, err := p.to.TryWrite(first)
 		p.queued -= n
-		if n == len(p.queue[0]) {
-			p.partial = false
-			p.queue = p.queue[1:]
-			p.room.Broadcast()
-			continue
-		}
-		p.partial = p.partial || n > 0
-		p.queue[0] = p.queue[0][n:]
-		if !live.Held(err) {
+		if n < len(first) {
+			p.partial = p.partial || n > 0
+			p.queue[0] = first[n:]
+			if live.Held(err) {
+				return false, nil
+			}
 			return false, err
 		}
-		return false, nil
+		p.partial, p.queue = false, p.queue[1:]
+		p.room.Signal()
 	}
 	p.queue = nil
 	return true, nil
@@ -141,17 +153,19 @@ func (p *pump) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
-	p.room.Broadcast()
+	p.room.Signal()
 }
 
-// pong answers a ping that the other direction has read. Where a frame is
-// under way it is left out: the next ping is not far.
+// pong answers a ping that the other direction has read; the caller holds that
+// one's lock, so this one's is only tried. Where it does not fit the answer is
+// left out: the next ping is not far, and who does not read misses nothing. A
+// ping's payload goes back to whom it came from, so no byte passes.
 func (p *pump) pong(ping frame) {
 	if !p.mu.TryLock() {
 		return
 	}
 	defer p.mu.Unlock()
-	if !p.partial && p.exchange.Cause() == nil {
+	if p.exchange.Cause() == nil && p.fits() {
 		_ = p.to.WriteAside(controlFrame(opPong, unmask(ping.payload, ping.key), p.masked), asideLimit)
 	}
 }
@@ -161,8 +175,11 @@ func (p *pump) pong(ping frame) {
 func (p *pump) goodbye(payload []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.partial || p.to.Unsent() > 0 {
-		return false
-	}
-	return p.to.WriteAside(controlFrame(opClose, payload, p.masked), asideLimit) == nil
+	return p.fits() && p.to.WriteAside(controlFrame(opClose, payload, p.masked), asideLimit) == nil
 }
+
+// fits reports whether a frame of our own can be written now, beside the gate;
+// the caller holds mu. The kernel must have nothing left to send: it then takes
+// a control frame whole and at once, so that no part of one remains, and a
+// deadline that a hold sets or clears meanwhile makes no difference.
+func (p *pump) fits() bool { return !p.partial && p.to.Unsent() == 0 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 	}
 	defer up.conn.Close()
 	if res.StatusCode != http.StatusSwitchingProtocols {
+		defer context.AfterFunc(ctx, func() { _ = up.conn.Close() })()
 		return p.refusedSocket(v, res, f)
 	}
 	answered := listHeader(res.Header)
@@ -45,18 +47,43 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 	if err != nil {
 		return err
 	}
-	p.metrics.sockets.Inc()
-	_, client, err := v.writer.Hijack()
+	if err := v.exchange.Await(); err != nil {
+		return err // there is still an answer that can say why
+	}
+	client, err := takeOver(v)
 	if err != nil {
 		return fmt.Errorf("taking over the connection: %w", err)
 	}
-	v.writer.status, v.hijacked = res.StatusCode, true
 	defer v.conn.Close()
+	if v.decision.Allow && !v.decision.Interactive {
+		v.conn.Narrow() // what a hold leaves to the kernel is little
+	}
+	p.metrics.sockets.Inc()
+	v.writer.status = res.StatusCode
 	if err := writeSwitch(v.conn, head.Answer(h, true)); err != nil {
 		return nil //nolint:nilerr // the client is gone, or cut: there is nobody to answer
 	}
-	p.relay(v, client.Reader, up)
+	relay(v, client, up)
 	return nil
+}
+
+// takeOver takes the client's connection from net/http, with what has been
+// read of it. The rest is read from the connection itself: net/http's reader
+// ends the request's context, and with it the exchange, when the client has
+// said its last word, but the answer to that is still to come.
+func takeOver(v *visit) (*bufio.Reader, error) {
+	conn, buffered, err := v.writer.Hijack()
+	if err != nil {
+		return nil, err
+	}
+	v.hijacked = true
+	client := buffered.Reader
+	early, _ := client.Peek(client.Buffered()) // they are there
+	client.Reset(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn))
+	if len(early) == 0 {
+		client.Reset(conn)
+	}
+	return client, nil
 }
 
 // upstream is the server's side of a WebSocket.
@@ -140,32 +167,29 @@ func (p *Proxy) refusedSocket(v *visit, res *http.Response, f filter) error {
 
 // relay moves frames both ways. It returns when both directions have ended and
 // the client's connection has had its goodbye.
-func (p *Proxy) relay(v *visit, client *bufio.Reader, up upstream) {
+func relay(v *visit, client *bufio.Reader, up upstream) {
 	x := v.exchange
 	down := newPump(x, v.conn, false, func() {})
 	upward := newPump(x, up.conn, true, v.touch)
 	down.back, upward.back = upward, down
 	down.from.r, upward.from.r = up.reader, client
+	heard := make(chan struct{})
 	var over sync.WaitGroup
 	over.Add(1)
 	stop := context.AfterFunc(x.Context(), func() {
 		defer over.Done()
-		farewell(v, down, upward)
+		farewell(v, down, upward, heard)
 	})
 	over.Go(func() {
 		_ = down.run()
-		if x.Cause() == nil { // the server ended it: let the client read the rest
-			_ = v.conn.CloseWrite()
-			_ = v.conn.SetReadDeadline(time.Now().Add(halfOpenLimit))
-		}
+		halfClose(x, v.conn)
 	})
 	_ = upward.run()
+	halfClose(x, up.conn)
 	if x.Cause() != nil {
-		discard(client, v.conn)
-	} else {
-		_ = up.conn.CloseWrite()
-		_ = up.conn.SetReadDeadline(time.Now().Add(halfOpenLimit))
+		upward.discard()
 	}
+	close(heard)
 	if stop() {
 		over.Done()
 	}
@@ -175,33 +199,38 @@ func (p *Proxy) relay(v *visit, client *bufio.Reader, up upstream) {
 // halfOpenLimit is how long one side may go on after the other one has ended.
 const halfOpenLimit = 5 * time.Second
 
-// farewell ends both sides after a cut. The server's side closes at once. The
-// client is told why and that nothing more comes; what it has not read of the
-// past is thrown away with the connection.
-func farewell(v *visit, down, upward *pump) {
-	code, reason := v.closing(context.Cause(v.exchange.Context()))
-	_ = upward.goodbye(closePayload(closeGoingAway, ""))
-	_ = upward.to.Close()
-	if !down.goodbye(closePayload(code, reason)) {
-		v.conn.Discard()
-		_ = v.conn.Conn.Close()
-		return
+// halfClose tells a side that nothing more comes from the other one, unless
+// that is farewell's to say.
+func halfClose(x *live.Exchange, to *live.Conn) {
+	if x.Cause() == nil {
+		_ = to.CloseWrite()
+		_ = to.SetReadDeadline(time.Now().Add(halfOpenLimit))
 	}
-	_ = v.conn.CloseWrite()
-	_ = v.conn.SetReadDeadline(time.Now().Add(closeLimit))
 }
 
-// discard reads the client's side until its close frame, its end, or the
-// deadline that farewell sets: nothing of it passes.
-func discard(client *bufio.Reader, conn *live.Conn) {
-	_ = conn.SetReadDeadline(time.Now().Add(closeLimit))
-	rest := frames{r: client}
-	for {
-		f, err := rest.next()
-		if err != nil || f.opcode == opClose {
-			return
-		}
+// farewell ends both sides after a cut. The server's side closes at once. The
+// client is told why and that nothing more comes, and its connection closes
+// when it was heard out, or soon: not by a reset, which the close frame might
+// not survive. Where a side cannot be told, it does not read: what it has not
+// read of the past is thrown away with its connection.
+func farewell(v *visit, down, upward *pump, heard <-chan struct{}) {
+	code, reason := v.closing(context.Cause(v.exchange.Context()))
+	if !upward.goodbye(closePayload(closeGoingAway, "")) {
+		upward.to.Discard()
 	}
+	_ = upward.to.Conn.Close()
+	if down.goodbye(closePayload(code, reason)) {
+		_ = v.conn.CloseWrite()
+		limit := time.NewTimer(closeLimit)
+		select {
+		case <-heard:
+		case <-limit.C:
+		}
+		limit.Stop()
+	} else {
+		v.conn.Discard()
+	}
+	_ = v.conn.Conn.Close()
 }
 
 // writeSwitch writes the head of a 101.
