@@ -121,6 +121,7 @@ func (fw *forwarding) trace() *httptrace.ClientTrace {
 	var used *live.Conn
 	return &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) {
+			fw.visit.connected.Store(true)
 			if used = gated(info.Conn); used != nil {
 				used.Attach(fw.visit.exchange)
 			}

@@ -48,9 +48,9 @@ func (p *Proxy) serveHub(v *visit) error {
 	})
 	switch {
 	case answered:
-	case v.whole.Load():
+	case v.whole.Load() && v.connected.Load():
 		p.resolve(ctx, answer{}, call, ledger.Unclear, c)
-	default: // the Hub acts on no call of which it has only a part
+	default: // the Hub acts on no call of which it has only a part, or nothing
 		p.resolve(ctx, answer{}, call, ledger.Unchanged, c)
 	}
 	return err

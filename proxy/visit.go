@@ -36,6 +36,8 @@ type visit struct {
 	whole    atomic.Bool // the request's body has come to its end
 	hijacked bool        // the client's connection is ours now
 	refused  string      // why the proxy itself answered
+
+	connected atomic.Bool // the upstream may have got some of the request
 }
 
 // begin reads what is known before the first rule.
