@@ -95,7 +95,7 @@ func draw(r *report.Report) (string, error) {
 		newBar("plain", 2, plainRegrant, "refused for up to 300 s"),
 		newBar("ours", 2, regrant.Worst, fmt.Sprintf("in: median %s, worst %s", short(regrant.Median), short(regrant.Worst))),
 	}
-	bars[2].Open = true
+	bars[2].Open, bars[2].Width = true, width
 	var marks []mark
 	for _, m := range []struct {
 		name string
@@ -113,7 +113,10 @@ func draw(r *report.Report) (string, error) {
 
 // newBar places the bar of one group (what is measured) and class (which proxy).
 func newBar(class string, group int, ms float64, text string) bar {
-	b := bar{Class: class, Text: text, Y: 92 + float64(group)*96, Width: max(3, x(ms)-left)}
+	b := bar{Class: class, Text: text, Y: 92 + float64(group)*96, Width: x(ms) - left}
+	if ms > 0 {
+		b.Width = max(3, b.Width) // something that lasts is seen
+	}
 	if class == "ours" {
 		b.Y += 32
 	}
