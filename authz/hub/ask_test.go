@@ -55,6 +55,13 @@ func TestWellFormedAnswers(t *testing.T) {
 }
 
 func TestTheHubsOwn403IsNobody(t *testing.T) {
+	// JupyterHub 6 says null where 5 says "Forbidden".
+	t.Run("6", func(t *testing.T) {
+		six := client(t, serve(t, answering(403, `{"status": 403, "message": null}`)))
+		if a, err := six.Ask(t.Context(), authz.NewToken("x")); err != nil || a.Kind != authz.KindNobody {
+			t.Errorf("answer %+v, %v; want nobody", a, err)
+		}
+	})
 	c := client(t, serve(t, answering(403, `{"status": 403, "message": "Forbidden"}`)))
 	got, err := c.Ask(t.Context(), authz.NewToken(secret))
 	if err != nil || !reflect.DeepEqual(got, authz.Answer{}) {

@@ -56,9 +56,8 @@ func refusal(body []byte) bool {
 		return false
 	}
 	var status int
-	var message string
-	return required(model, "status", &status) == nil && status == http.StatusForbidden &&
-		required(model, "message", &message) == nil
+	_, says := model["message"]
+	return says && required(model, "status", &status) == nil && status == http.StatusForbidden
 }
 
 // object reads a JSON object. Fields are looked up by their exact names, which
