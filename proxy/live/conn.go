@@ -129,11 +129,10 @@ func (c *Conn) CloseWrite() error {
 }
 
 // Close closes the connection. If its exchange was cut, what the kernel still
-// has to send of it is thrown away: a close that waits for it let three more
-// MiB through to a slow reader. A goodbye that is under way is not: one that
-// was lost on the way is sent again.
+// has of it is thrown away: a close that waits for it let three more MiB
+// through to a slow reader.
 func (c *Conn) Close() error {
-	if x := c.exchange.Load(); x != nil && x.Cause() != nil && (!knowsUnsent || c.Unsent() > 0) {
+	if x := c.exchange.Load(); x != nil && x.Cause() != nil {
 		c.Discard()
 	}
 	return c.Conn.Close()

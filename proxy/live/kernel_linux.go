@@ -14,9 +14,6 @@ const siocOutqNsd = 0x894B
 // (tcp(7), linux/tcp.h).
 const tcpNotsentLowat = 25
 
-// knowsUnsent: what unsent says can be relied on.
-const knowsUnsent = true
-
 // narrow: see [Conn.Narrow].
 func narrow(c *net.TCPConn) {
 	raw, err := c.SyscallConn()

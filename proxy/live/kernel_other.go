@@ -4,10 +4,8 @@ package live
 
 import "net"
 
-// knowsUnsent: outside Linux every close after a cut throws away.
-const knowsUnsent = false
-
-// unsent is not known outside Linux.
+// unsent is not known outside Linux: what is pending is thrown away by the
+// close alone.
 func unsent(*net.TCPConn) int { return 0 }
 
 // narrow bounds the whole send buffer, which is what every system knows.
