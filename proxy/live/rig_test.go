@@ -1,10 +1,10 @@
 package live
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -99,21 +99,28 @@ func (m *meter) Write(p []byte) (int, error) {
 // buffers, so that a writer is soon stuck on a reader that does not read.
 func tcpPair(t testing.TB) (ours, theirs *net.TCPConn) {
 	t.Helper()
-	ours, theirs = wideTCPPair(t)
+	ours, theirs = connect(t, func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) {
+			// Before the handshake: a window that was promised is not taken back.
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10)
+		})
+	})
 	_ = ours.SetWriteBuffer(16 << 10)
-	_ = theirs.SetReadBuffer(16 << 10)
 	return ours, theirs
 }
 
 // wideTCPPair is tcpPair with the buffers that the system gives.
-func wideTCPPair(t testing.TB) (ours, theirs *net.TCPConn) {
+func wideTCPPair(t testing.TB) (ours, theirs *net.TCPConn) { t.Helper(); return connect(t, nil) }
+
+func connect(t testing.TB, control func(network, address string, c syscall.RawConn) error) (ours, theirs *net.TCPConn) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	dialed, err := new(net.Dialer).DialContext(context.Background(), "tcp", l.Addr().String())
+	dialer := net.Dialer{Control: control}
+	dialed, err := dialer.DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
