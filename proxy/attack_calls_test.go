@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -28,5 +29,39 @@ func TestACallThatFoundNoHubDisturbsNobody(t *testing.T) {
 	}
 	if strings.Contains(r.log.String(), "change seen") {
 		t.Error("a call that nobody got was taken for a change of access")
+	}
+}
+
+// TestAFloodOfLogoutsDoesNotKeepASessionHeld: the cookie with the session is
+// not signed, and every server that a visitor uses sees it.
+func TestAFloodOfLogoutsDoesNotKeepASessionHeld(t *testing.T) {
+	const calls = 40
+	r := newRig(t)
+	r.userServer(echo(nil))
+	s := r.open("/user/alice/api/events", as("bob"))
+	asked := r.hub.count("bob")
+	var flood sync.WaitGroup
+	for range calls {
+		flood.Go(func() {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.addr+"/hub/logout", nil)
+			req.Header.Set("Cookie", "jupyterhub-session-id=s-bob")
+			res, err := http.DefaultTransport.RoundTrip(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusNoContent || res.Header.Get("Share-Proxy-Cut") == "" {
+				t.Errorf("a logout got %d %v", res.StatusCode, res.Header)
+			}
+		})
+	}
+	flood.Wait()
+	if n := r.hub.count("bob") - asked; n == 0 || n > calls/4 {
+		t.Errorf("%d logouts made the proxy ask %d times, want some few", calls, n)
+	}
+	s.say("still here")
+	if got := s.hear(); got != "still here" {
+		t.Errorf("bob's socket heard %q", got)
 	}
 }

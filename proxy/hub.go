@@ -95,17 +95,11 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
 	gone := cut(c.sockets) // by the end of their route, before the entry
-	receipt, err := p.ledger.Resolve(ctx, call, o)
-	if err != nil {
-		p.log.ErrorContext(ctx, "writing a change of access", "error", err)
-	}
-	if receipt.Seq == 0 {
+	done := p.enforceInTurn(ctx, call, o, c)
+	if done.receipt.Seq == 0 {
 		return a.head
 	}
-	// What is held passes nothing; waiting only makes the count exact.
-	wait, cancelWait := context.WithTimeout(ctx, p.rule.Bound)
-	defer cancelWait()
-	sockets := gone + p.enforcer.settled(wait, receipt.Seq)
+	sockets := gone + done.sockets
 	p.metrics.revocation.Observe(time.Since(seen).Seconds())
 	seenAs := "revoke seen"
 	if c.grant {
@@ -115,7 +109,41 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	if o == ledger.Unclear {
 		p.askOn(c)
 	}
-	return append(slices.Clip(a.head), head.Field{Name: cutHeader, Value: p.cutValue(receipt, sockets)})
+	return append(slices.Clip(a.head), head.Field{Name: cutHeader, Value: p.cutValue(done.receipt, sockets)})
+}
+
+// enforced is what an entry did.
+type enforced struct {
+	receipt ledger.Receipt
+	sockets int // closed or still held
+}
+
+// enforceInTurn puts a change into force, alone or together with others.
+func (p *Proxy) enforceInTurn(ctx context.Context, call ledger.Call, o ledger.Outcome, c change) enforced {
+	key, shares := c.turn()
+	if o == ledger.Unchanged || !shares {
+		return p.enforce(ctx, call, o)
+	}
+	done, mine := p.turns.do(key, func() enforced { return p.enforce(ctx, call, o) })
+	if !mine { // another one's entry has done it
+		p.enforce(ctx, call, ledger.Unchanged)
+	}
+	return done
+}
+
+// enforce appends the entry of a call and waits for what it does.
+func (p *Proxy) enforce(ctx context.Context, call ledger.Call, o ledger.Outcome) enforced {
+	receipt, err := p.ledger.Resolve(ctx, call, o)
+	if err != nil {
+		p.log.ErrorContext(ctx, "writing a change of access", "error", err)
+	}
+	if receipt.Seq == 0 {
+		return enforced{}
+	}
+	// What is held passes nothing; waiting only makes the count exact.
+	wait, cancel := context.WithTimeout(ctx, p.rule.Bound)
+	defer cancel()
+	return enforced{receipt, p.enforcer.settled(wait, receipt.Seq)}
 }
 
 // cutValue is the value of the header, see docs/model.md.

@@ -65,6 +65,7 @@ type Proxy struct {
 	engine      *httputil.ReverseProxy
 	engineLog   *log.Logger
 	pools       pools
+	turns       turns
 	pages       *page.Pages
 	errorPages  *http.Transport
 	metrics     *metrics
@@ -92,7 +93,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 		routes: o.Routes, pages: pages, log: o.Log, rule: o.Rule,
 		hubAPI: o.HubAPI, errorTarget: o.ErrorTarget,
 		trusted: o.Trusted, hosts: o.Hosts, observe: o.Observe,
-		pools: newPools(), errorPages: newErrorTransport(),
+		pools: newPools(), turns: newTurns(), errorPages: newErrorTransport(),
 		engineLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ctx:       ctx,
 	}

@@ -116,3 +116,11 @@ func at(path []string, i int) string {
 	}
 	return ""
 }
+
+// turn tells with which changes this one may share an entry: those of the same
+// session, which anybody may claim to have.
+func (c change) turn() (key turnKey, shares bool) {
+	shares = len(c.subjects) > 0 && c.subjects[0].Kind == authz.AboutSession && len(c.subjects) <= len(key)
+	copy(key[:], c.subjects)
+	return key, shares
+}

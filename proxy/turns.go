@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"sync"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+)
+
+// turns puts changes of one session into force together, if they come faster
+// than turnEvery. The cookie that names a session is not signed, and every
+// server that its holder uses sees it: without turns, whoever calls the Hub's
+// logout with it again and again would keep the holder's exchanges held, since
+// every entry wants answers that were asked for after it.
+//
+// The first change goes at once. Nobody's change is lost or goes early: one
+// that has to wait is covered by an entry that is written after it came.
+//
+// It is safe for concurrent use, and holds as many keys as had a change
+// within turnEvery. Use newTurns.
+type turns struct {
+	mu      sync.Mutex // guards the field below
+	waiting map[turnKey]*turn
+}
+
+// turnEvery leaves exchanges most of their time between two entries: an answer
+// of the Hub takes a hundredth to a tenth of a second.
+const turnEvery = 250 * time.Millisecond
+
+// turnKey is what the changes that share an entry are about: all of them the
+// same, or one would not be covered by the other's entry.
+type turnKey [2]authz.Subject
+
+// turn is the next entry of a session; entry is nil as long as nobody wants it.
+type turn struct {
+	entry  func() enforced
+	done   chan struct{} // closed when result is set
+	result enforced
+}
+
+func newTurns() turns { return turns{waiting: make(map[turnKey]*turn)} }
+
+// do returns what entry returns, or what that of another change of the session
+// does which covers this one too; mine tells which.
+func (ts *turns) do(key turnKey, entry func() enforced) (result enforced, mine bool) {
+	ts.mu.Lock()
+	t := ts.waiting[key]
+	if t == nil {
+		ts.waiting[key] = newTurn()
+		ts.mu.Unlock()
+		defer ts.later(key)
+		return entry(), true
+	}
+	if mine = t.entry == nil; mine {
+		t.entry = entry
+	}
+	ts.mu.Unlock()
+	<-t.done
+	return t.result, mine
+}
+
+func newTurn() *turn { return &turn{done: make(chan struct{})} }
+
+// later makes sure that the next turn comes.
+func (ts *turns) later(key turnKey) { time.AfterFunc(turnEvery, func() { ts.next(key) }) }
+
+// next gives the changes that have come meanwhile their turn.
+func (ts *turns) next(key turnKey) {
+	ts.mu.Lock()
+	t := ts.waiting[key]
+	if t.entry == nil {
+		delete(ts.waiting, key)
+		ts.mu.Unlock()
+		return
+	}
+	ts.waiting[key] = newTurn()
+	ts.mu.Unlock()
+	t.result = t.entry()
+	close(t.done)
+	ts.later(key)
+}
