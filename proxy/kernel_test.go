@@ -159,7 +159,7 @@ func chatter(s *socket, p *party) (stop func() (int, error)) {
 }
 
 // await waits for a channel to be closed, or to deliver.
-func await[T any](t *testing.T, c <-chan T, what string) T {
+func await[T any](t testing.TB, c <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-c:

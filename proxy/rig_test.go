@@ -30,7 +30,7 @@ import (
 // rig is a proxy with real listeners: a fake Hub that tests can change, block
 // and break, and real servers behind routes.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	hub     *fakeHub
 	table   *route.Table
 	proxy   *proxy.Proxy
@@ -50,7 +50,7 @@ const (
 	hold   = 2 * time.Second
 )
 
-func newRig(t *testing.T, change ...func(*proxy.Options)) *rig {
+func newRig(t testing.TB, change ...func(*proxy.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, table: route.NewTable(false), log: &syncBuffer{}, metrics: prometheus.NewRegistry()}
 	r.hub = newFakeHub(t)
@@ -200,7 +200,7 @@ type fakeHub struct {
 	calls  http.HandlerFunc
 }
 
-func newFakeHub(t *testing.T) *fakeHub {
+func newFakeHub(t testing.TB) *fakeHub {
 	h := &fakeHub{tokens: make(map[string]authz.Answer), asked: make(map[string]int)}
 	h.set("alice", "alice", "s-alice", "access:servers!server=alice/")
 	h.set("bob", "bob", "s-bob", "access:servers!server=alice/")
@@ -323,7 +323,7 @@ func echo(got chan<- string) http.HandlerFunc {
 
 // socket is a client's WebSocket.
 type socket struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
@@ -410,7 +410,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 }
 
 // waitFor waits until the log contains text.
-func (b *syncBuffer) waitFor(t *testing.T, text string) {
+func (b *syncBuffer) waitFor(t testing.TB, text string) {
 	t.Helper()
 	for {
 		b.mu.Lock()
