@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -17,9 +15,6 @@ import (
 )
 
 const (
-	// handshakeLimit is how long a server may take to accept a WebSocket: a
-	// kernel's first one waits until the kernel runs.
-	handshakeLimit = 60 * time.Second
 	// asideLimit bounds the writing of our own frames.
 	asideLimit = 20 * time.Millisecond
 	// closeLimit is how long a client may take to answer our close frame
@@ -84,66 +79,6 @@ func takeOver(v *visit) (*bufio.Reader, error) {
 		client.Reset(conn)
 	}
 	return client, nil
-}
-
-// upstream is the server's side of a WebSocket.
-type upstream struct {
-	conn   *live.Conn
-	reader *bufio.Reader
-}
-
-// handshake sends the client's handshake to the server and reads the answer.
-func (p *Proxy) handshake(ctx context.Context, v *visit) (upstream, *http.Response, error) {
-	if v.route.Target.Scheme != "http" {
-		return upstream{}, nil, errSocketTLS
-	}
-	raw, err := p.pools.dial(ctx, "tcp", hostPort(v.route.Target))
-	if err != nil {
-		return upstream{}, nil, causeOr(ctx, err)
-	}
-	conn := gated(raw)
-	conn.Attach(v.exchange)
-	stop := context.AfterFunc(ctx, func() { _ = conn.Conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	_ = raw.SetReadDeadline(time.Now().Add(handshakeLimit))
-	out := &http.Request{
-		Method: http.MethodGet, Host: v.request.Host, Header: make(http.Header, len(v.head)),
-		URL:   &url.URL{Scheme: v.route.Target.Scheme, Host: v.route.Target.Host, Opaque: v.uri()},
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
-	setHeader(out.Header, v.head.Without("Host"))
-	if !v.head.Has("User-Agent") {
-		out.Header["User-Agent"] = nil
-	}
-	limited := &headReader{from: raw, left: headLimit}
-	reader := bufio.NewReaderSize(limited, 4<<10)
-	err = out.Write(raw)
-	var res *http.Response
-	if err == nil {
-		res, err = http.ReadResponse(reader, out)
-	}
-	if err != nil {
-		_ = raw.Close()
-		return upstream{}, nil, causeOr(ctx, err)
-	}
-	limited.left = math.MaxInt64
-	_ = raw.SetReadDeadline(time.Time{})
-	return upstream{conn: conn, reader: reader}, res, nil
-}
-
-// headReader bounds what is read of a server before its head is complete.
-type headReader struct {
-	from io.Reader
-	left int64
-}
-
-func (r *headReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, fmt.Errorf("%w: head too long", errUpstream)
-	}
-	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	return n, err
 }
 
 // refusedSocket passes the answer of a server that did not open a WebSocket.
@@ -243,13 +178,5 @@ func writeSwitch(to io.Writer, h head.Head) error {
 		b = append(b, "\r\n"...)
 	}
 	_, err := to.Write(append(b, "\r\n"...))
-	return err
-}
-
-// causeOr returns why ctx ended, or err if it did not.
-func causeOr(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
 	return err
 }
