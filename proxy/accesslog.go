@@ -37,11 +37,15 @@ func (p *Proxy) finish(v *visit) {
 	p.log.LogAttrs(v.request.Context(), slog.LevelInfo, "request", p.accessLine(v, class, status, took)...)
 }
 
+// maxMethod is more than any registered method has (17); a stranger's may be
+// as long as a head.
+const maxMethod = 32
+
 // accessLine says what happened. It has no path, query, cookie or token: any
 // of them may hold a secret.
 func (p *Proxy) accessLine(v *visit, class string, status int, took time.Duration) []slog.Attr {
 	line := []slog.Attr{
-		slog.String("method", v.request.Method),
+		slog.String("method", v.request.Method[:min(len(v.request.Method), maxMethod)]),
 		slog.String("route_class", class),
 		slog.Int("status", status),
 		slog.Duration("took", took),
