@@ -61,7 +61,7 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 		if err != nil {
 			return nil
 		}
-		return h
+		return head.Answer(h, false)
 	}
 	if v.request.ContentLength != 0 {
 		v.writer.fullDuplex()
