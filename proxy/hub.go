@@ -19,6 +19,10 @@ import (
 // asked until then, every Δ.
 const callLimit = 60 * time.Second
 
+// resolveTime is for a call that took as long as it may: its own end tells
+// more than that of its announcement.
+const resolveTime = 5 * time.Second
+
 // cutHeader tells the caller of a revocation how far it has come.
 const cutHeader = "Share-Proxy-Cut"
 
@@ -73,7 +77,7 @@ func cut(xs []*live.Exchange) (n int) {
 
 // intent announces the change.
 func (c change) intent() ledger.Intent {
-	return ledger.Intent{Subjects: c.subjects, Everybody: c.everybody, Limit: callLimit}
+	return ledger.Intent{Subjects: c.subjects, Everybody: c.everybody, Limit: callLimit + resolveTime}
 }
 
 // outcomeOf reads from a status whether the Hub did it.
