@@ -127,7 +127,7 @@ func (p *Proxy) judge(v *visit) (token authz.Token, err error) {
 		v.source = c.Source
 		d, err := p.auth.Decide(v.exchange.Context(), authz.Question{
 			Token: token, Server: v.route.Server,
-			Client: v.client, Session: session, After: v.exchange.After(),
+			Client: v.account, Session: session, After: v.exchange.After(),
 		})
 		if err != nil {
 			return token, err

@@ -22,6 +22,7 @@ type visit struct {
 	start   time.Time
 	peer    head.Peer
 	client  string // the visitor's address, as far as it can be believed
+	account string // who pays for questions about credentials that nobody knows
 
 	head     head.Head // what goes upstream, as it becomes less
 	target   target.Target
@@ -50,8 +51,18 @@ func (p *Proxy) begin(w http.ResponseWriter, r *http.Request) *visit {
 	}
 	v.peer.Trusted = p.trusts(v.peer.Addr)
 	v.peer.TLS = r.TLS != nil
-	v.client = head.Client(v.head, v.peer.Addr, p.trusts).String()
+	client := head.Client(v.head, v.peer.Addr, p.trusts)
+	v.client, v.account = client.String(), account(client)
 	return v
+}
+
+// account is the address, or the network of 64 bits of an IPv6 address: whoever
+// has one of its addresses has them all.
+func account(client netip.Addr) string {
+	if client.Is6() {
+		return netip.PrefixFrom(client, 64).Masked().String()
+	}
+	return client.String()
 }
 
 // info is what the registry of exchanges knows from the start.
@@ -62,7 +73,7 @@ func (v *visit) info() live.Info {
 	}
 	return live.Info{
 		Kind: kind, Server: v.route.Server,
-		Client: v.client, Session: head.SessionID(v.head),
+		Client: v.account, Session: head.SessionID(v.head),
 	}
 }
 
