@@ -55,7 +55,7 @@ func shake(ctx context.Context, conn *live.Conn, out *http.Request) (upstream, *
 	stop := context.AfterFunc(limit, func() { _ = conn.Conn.Close() })
 	defer stop()
 	limited := &headReader{from: conn, left: headLimit}
-	reader := bufio.NewReaderSize(limited, 4<<10)
+	reader := bufio.NewReaderSize(limited, readBuffer)
 	err := out.Write(conn)
 	var res *http.Response
 	if err == nil {

@@ -15,6 +15,9 @@ import (
 )
 
 const (
+	// readBuffer is for the heads of frames and for small frames: what is
+	// larger is read past it.
+	readBuffer = 1 << 10
 	// asideLimit bounds the writing of our own frames.
 	asideLimit = 20 * time.Millisecond
 	// closeLimit is how long a client may take to answer our close frame
@@ -58,6 +61,7 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 	if err := writeSwitch(v.conn, head.Answer(h, true)); err != nil {
 		return nil //nolint:nilerr // the client is gone, or cut: there is nobody to answer
 	}
+	v.head, v.request.Header = nil, nil // a socket lives long and needs them no more
 	relay(v, client, up)
 	return nil
 }
@@ -66,19 +70,23 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 // read of it. The rest is read from the connection itself: net/http's reader
 // ends the request's context, and with it the exchange, when the client has
 // said its last word, but the answer to that is still to come.
+//
+// net/http keeps its two buffers of 4 KiB for as long as the handler runs, so
+// they are emptied here: a silent socket has small ones.
 func takeOver(v *visit) (*bufio.Reader, error) {
 	conn, buffered, err := v.writer.Hijack()
 	if err != nil {
 		return nil, err
 	}
 	v.hijacked = true
-	client := buffered.Reader
-	early, _ := client.Peek(client.Buffered()) // they are there
-	client.Reset(io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn))
-	if len(early) == 0 {
-		client.Reset(conn)
+	early, _ := buffered.Peek(buffered.Reader.Buffered()) // they are there
+	from := io.Reader(conn)
+	if len(early) > 0 {
+		from = io.MultiReader(bytes.NewReader(early), conn)
 	}
-	return client, nil
+	*buffered.Reader = *bufio.NewReaderSize(from, readBuffer)
+	*buffered.Writer = bufio.Writer{}
+	return buffered.Reader, nil
 }
 
 // refusedSocket passes the answer of a server that did not open a WebSocket.
