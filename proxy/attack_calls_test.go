@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestACallThatFoundNoHubDisturbsNobody: while the Hub is away anybody could
@@ -63,5 +64,29 @@ func TestAFloodOfLogoutsDoesNotKeepASessionHeld(t *testing.T) {
 	s.say("still here")
 	if got := s.hear(); got != "still here" {
 		t.Errorf("bob's socket heard %q", got)
+	}
+}
+
+// TestManyUnclearCallsAreAskedForAsOne: a Hub that fails must not be asked the
+// more, the more often strangers call it.
+func TestManyUnclearCallsAreAskedForAsOne(t *testing.T) {
+	r := newRig(t)
+	r.userServer(echo(nil))
+	r.open("/user/alice/api/events", as("bob"))
+	r.hub.on(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	for range 20 {
+		if got := r.status("PATCH", "/hub/api/shares/alice/"); got != http.StatusInternalServerError {
+			t.Fatalf("status %d, want the Hub's 500", got)
+		}
+	}
+	const times = 6
+	began, first := time.Now(), r.hub.count("bob")
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for r.hub.count("bob")-first < times {
+		<-tick.C
+	}
+	if took := time.Since(began); took < (times-2)*bound {
+		t.Errorf("asked %d times within %v, want once every %v", times, took, bound)
 	}
 }

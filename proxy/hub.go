@@ -124,11 +124,10 @@ type enforced struct {
 
 // enforceInTurn puts a change into force, alone or together with others.
 func (p *Proxy) enforceInTurn(ctx context.Context, call ledger.Call, o ledger.Outcome, c change) enforced {
-	key, shares := c.turn()
-	if o == ledger.Unchanged || !shares {
+	if o == ledger.Unchanged || !c.takesTurns() {
 		return p.enforce(ctx, call, o)
 	}
-	done, mine := p.turns.do(key, func() enforced { return p.enforce(ctx, call, o) })
+	done, mine := p.turns.do(c.key(), func() enforced { return p.enforce(ctx, call, o) })
 	if !mine { // another one's entry has done it
 		p.enforce(ctx, call, ledger.Unchanged)
 	}
@@ -160,33 +159,6 @@ func (p *Proxy) cutValue(r ledger.Receipt, sockets int) string {
 	default:
 		return fmt.Sprintf("within=%s", p.rule.Guests)
 	}
-}
-
-// askOn asks the Hub every Δ after an unclear end of a call, until the Hub's
-// own time for it has passed: it may still do it.
-func (p *Proxy) askOn(c change) {
-	p.background.Go(func() {
-		tick := time.NewTicker(p.rule.Bound)
-		defer tick.Stop()
-		end := time.NewTimer(callLimit)
-		defer end.Stop()
-		for {
-			select {
-			case <-p.ctx.Done():
-				return
-			case <-end.C:
-				return
-			case <-tick.C:
-			}
-			call, err := p.ledger.Begin(p.ctx, c.intent())
-			if err == nil {
-				_, err = p.ledger.Resolve(p.ctx, call, ledger.Changed)
-			}
-			if err != nil {
-				p.log.WarnContext(p.ctx, "writing a change of access", "error", err)
-			}
-		}
-	})
 }
 
 // hubAnswer looks for the end of a session on any page of the Hub: an

@@ -66,6 +66,7 @@ type Proxy struct {
 	engineLog   *log.Logger
 	pools       pools
 	turns       turns
+	doubts      doubts
 	pages       *page.Pages
 	errorPages  *http.Transport
 	metrics     *metrics
@@ -93,7 +94,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 		routes: o.Routes, pages: pages, log: o.Log, rule: o.Rule,
 		hubAPI: o.HubAPI, errorTarget: o.ErrorTarget,
 		trusted: o.Trusted, hosts: o.Hosts, observe: o.Observe,
-		pools: newPools(), turns: newTurns(), errorPages: newErrorTransport(),
+		pools: newPools(), turns: newTurns(), doubts: newDoubts(), errorPages: newErrorTransport(),
 		engineLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		ctx:       ctx,
 	}

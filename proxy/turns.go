@@ -3,8 +3,6 @@ package proxy
 import (
 	"sync"
 	"time"
-
-	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 )
 
 // turns puts changes of one session into force together, if they come faster
@@ -20,16 +18,12 @@ import (
 // within turnEvery. Use newTurns.
 type turns struct {
 	mu      sync.Mutex // guards the field below
-	waiting map[turnKey]*turn
+	waiting map[changeKey]*turn
 }
 
 // turnEvery leaves exchanges most of their time between two entries: an answer
 // of the Hub takes a hundredth to a tenth of a second.
 const turnEvery = 250 * time.Millisecond
-
-// turnKey is what the changes that share an entry are about: all of them the
-// same, or one would not be covered by the other's entry.
-type turnKey [2]authz.Subject
 
 // turn is the next entry of a session; entry is nil as long as nobody wants it.
 type turn struct {
@@ -38,11 +32,11 @@ type turn struct {
 	result enforced
 }
 
-func newTurns() turns { return turns{waiting: make(map[turnKey]*turn)} }
+func newTurns() turns { return turns{waiting: make(map[changeKey]*turn)} }
 
 // do returns what entry returns, or what that of another change of the session
 // does which covers this one too; mine tells which.
-func (ts *turns) do(key turnKey, entry func() enforced) (result enforced, mine bool) {
+func (ts *turns) do(key changeKey, entry func() enforced) (result enforced, mine bool) {
 	ts.mu.Lock()
 	t := ts.waiting[key]
 	if t == nil {
@@ -62,10 +56,10 @@ func (ts *turns) do(key turnKey, entry func() enforced) (result enforced, mine b
 func newTurn() *turn { return &turn{done: make(chan struct{})} }
 
 // later makes sure that the next turn comes.
-func (ts *turns) later(key turnKey) { time.AfterFunc(turnEvery, func() { ts.next(key) }) }
+func (ts *turns) later(key changeKey) { time.AfterFunc(turnEvery, func() { ts.next(key) }) }
 
 // next gives the changes that have come meanwhile their turn.
-func (ts *turns) next(key turnKey) {
+func (ts *turns) next(key changeKey) {
 	ts.mu.Lock()
 	t := ts.waiting[key]
 	if t.entry == nil {

@@ -15,7 +15,7 @@ import (
 func TestChangesOfOneSessionShareTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ts := newTurns()
-		key := turnKey{{Kind: authz.AboutSession, Name: "s"}}
+		key := changeKey{{Kind: authz.AboutSession, Name: "s"}}
 		began := time.Now()
 		var entries []time.Duration
 		entry := func() enforced {
@@ -41,7 +41,7 @@ func TestChangesOfOneSessionShareTurns(t *testing.T) {
 				}
 			})
 		}
-		other := turnKey{{Kind: authz.AboutSession, Name: "other"}}
+		other := changeKey{{Kind: authz.AboutSession, Name: "other"}}
 		if done, _ := ts.do(other, func() enforced { return enforced{sockets: 7} }); done.sockets != 7 || time.Since(began) != 0 {
 			t.Errorf("another session: %+v after %v, want its own at once", done, time.Since(began))
 		}
@@ -62,13 +62,10 @@ func TestOnlyChangesOfASessionShareTurns(t *testing.T) {
 	logout, _ := watched("GET", []string{"logout"}, "s")
 	accept, _ := watched("POST", []string{"accept-share"}, "s")
 	share, _ := watched("PATCH", []string{"api", "shares", "alice", ""}, "s")
-	logoutKey, first := logout.turn()
-	acceptKey, second := accept.turn()
-	_, third := share.turn()
-	if !first || !second || third {
-		t.Errorf("share turns: logout %v, accept %v, shares %v; want the first two", first, second, third)
+	if !logout.takesTurns() || !accept.takesTurns() || share.takesTurns() {
+		t.Errorf("take turns: logout %v, accept %v, shares %v; want the first two", logout.takesTurns(), accept.takesTurns(), share.takesTurns())
 	}
-	if logoutKey == acceptKey {
+	if logout.key() == accept.key() {
 		t.Error("a logout's entry does not cover an accepted share")
 	}
 }

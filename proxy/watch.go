@@ -117,10 +117,18 @@ func at(path []string, i int) string {
 	return ""
 }
 
-// turn tells with which changes this one may share an entry: those of the same
-// session, which anybody may claim to have.
-func (c change) turn() (key turnKey, shares bool) {
-	shares = len(c.subjects) > 0 && c.subjects[0].Kind == authz.AboutSession && len(c.subjects) <= len(key)
+// changeKey is what a change is about. Changes with the same one are covered by
+// each other's entries.
+type changeKey [3]authz.Subject
+
+// key returns what c is about.
+func (c change) key() (key changeKey) {
 	copy(key[:], c.subjects)
-	return key, shares
+	return key
+}
+
+// takesTurns reports whether anybody may have caused c: whoever claims to have
+// the session.
+func (c change) takesTurns() bool {
+	return len(c.subjects) > 0 && c.subjects[0].Kind == authz.AboutSession
 }
