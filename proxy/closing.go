@@ -64,8 +64,9 @@ func roomReason(text string) string {
 	return string(b)
 }
 
-// closePayload is the payload of a close frame.
+// closePayload is the payload of a close frame. A client that finds half a
+// character in it would tell of a fault (RFC 6455 section 8.1).
 func closePayload(code int, reason string) []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(code))
-	return append(b, reason[:min(len(reason), maxReason)]...)
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
+	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 }
