@@ -23,25 +23,7 @@ type enforcer struct {
 
 	ctx     context.Context //nolint:containedctx // ends the goroutines below
 	asking  sync.WaitGroup
-	mu      sync.Mutex // guards the field below
-	effects map[authz.Seq]*effect
-}
-
-// effect is what an entry did to the exchanges of this process.
-type effect struct {
-	settling sync.WaitGroup // one per exchange that was held
-	mu       sync.Mutex
-	sockets  int // held and not opened again, or cut
-}
-
-// count adds n for an exchange that is a socket.
-func (eff *effect) count(x *live.Exchange, n int) {
-	if x.Kind != live.Socket {
-		return
-	}
-	eff.mu.Lock()
-	defer eff.mu.Unlock()
-	eff.sockets += n
+	effects effects
 }
 
 // Retries of a question that got no answer: soon at first, for a hub that
@@ -50,9 +32,6 @@ const (
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = time.Second
 )
-
-// maxEffects bounds the effects that nobody has asked for yet.
-const maxEffects = 1024
 
 // apply puts an entry into force ([ledger.Apply]): when it returns, nothing
 // passes through any exchange that the entry concerns. The answers are asked
@@ -66,7 +45,7 @@ func (e *enforcer) apply(entry ledger.Entry) {
 	if len(held) > 0 {
 		e.audit(e.ctx, "exchanges held", "cause", "change", "subjects", names(entry.Subjects), "exchanges", len(held))
 	}
-	eff := e.remember(entry.Seq)
+	eff := e.effects.add(entry.Seq)
 	for _, x := range held {
 		eff.count(x, 1) // also while the Hub hangs
 		eff.settling.Add(1)
@@ -87,52 +66,11 @@ func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
 		x.SpareUntil(e.clock().Add(e.grace))
 	}
 	switch {
-	case e.decide(x, authz.CauseRevocation) == opened:
+	case e.decide(x.Context(), x, authz.CauseRevocation) == opened:
 		eff.count(x, -1)
 	case !e.observe:
 		x.Recheck() // goes on asking where it could not be settled
 	}
-}
-
-// settled waits, until ctx ends, for what the entry at seq did, and returns
-// the number of sockets that it closed or still holds.
-func (e *enforcer) settled(ctx context.Context, seq authz.Seq) int {
-	e.mu.Lock()
-	eff := e.effects[seq]
-	delete(e.effects, seq)
-	e.mu.Unlock()
-	if eff == nil {
-		return 0
-	}
-	done := make(chan struct{})
-	e.asking.Go(func() {
-		eff.settling.Wait()
-		close(done)
-	})
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
-	eff.mu.Lock()
-	defer eff.mu.Unlock()
-	return eff.sockets
-}
-
-// remember keeps an effect for settled. Those that nobody asks for are
-// forgotten, oldest first.
-func (e *enforcer) remember(seq authz.Seq) *effect {
-	eff := &effect{}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.effects[seq] = eff
-	if len(e.effects) > maxEffects {
-		oldest := seq
-		for s := range e.effects {
-			oldest = min(oldest, s)
-		}
-		delete(e.effects, oldest)
-	}
-	return eff
 }
 
 // age judges a decision for the gates ([live.Options]).
@@ -156,10 +94,11 @@ func (e *enforcer) recheck(x *live.Exchange) {
 }
 
 func (e *enforcer) ask(x *live.Exchange) {
-	began, retry := e.clock(), firstRetry
-	for {
+	ctx, cancel := context.WithTimeout(x.Context(), e.limit)
+	defer cancel()
+	for retry := firstRetry; ; {
 		wait := retry
-		switch e.decide(x, authz.CauseRecheck) {
+		switch e.decide(ctx, x, authz.CauseRecheck) {
 		case opened, ended:
 			return
 		case spared:
@@ -172,7 +111,7 @@ func (e *enforcer) ask(x *live.Exchange) {
 				e.audit(x.Context(), "exchange held", "cause", "no_decision", "kind", x.Kind.String(),
 					"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
 			}
-			if e.clock().Sub(began) >= e.limit {
+			if ctx.Err() != nil {
 				x.Cut(live.ErrHoldLimit)
 				return
 			}
@@ -182,7 +121,7 @@ func (e *enforcer) ask(x *live.Exchange) {
 		select {
 		case <-timer.C:
 		case <-x.Kicked():
-		case <-x.Context().Done():
+		case <-ctx.Done():
 		case <-e.ctx.Done():
 			timer.Stop()
 			return
@@ -202,13 +141,13 @@ const (
 )
 
 // decide asks for a decision and opens or cuts the exchange by it.
-func (e *enforcer) decide(x *live.Exchange, cause authz.Cause) verdict {
+func (e *enforcer) decide(ctx context.Context, x *live.Exchange, cause authz.Cause) verdict {
 	token := x.Token()
 	for !token.IsZero() {
 		if x.Context().Err() != nil {
 			return ended
 		}
-		d, err := e.auth.Decide(x.Context(), authz.Question{
+		d, err := e.auth.Decide(ctx, authz.Question{
 			Token: token, Server: x.Server, Cause: cause,
 			Client: x.Client, Session: x.Session, After: x.After(),
 		})

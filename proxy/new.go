@@ -100,7 +100,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 	}
 	e := &enforcer{
 		clock: o.Clock, grace: o.RegrantGrace, limit: o.HoldLimit, observe: o.Observe,
-		ctx: ctx, effects: make(map[authz.Seq]*effect), audit: p.audit,
+		ctx: ctx, audit: p.audit,
 	}
 	p.enforcer = e
 	p.live = live.NewTable(live.Options{Age: e.age, Recheck: e.recheck, Cut: p.auditCut})
