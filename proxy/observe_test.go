@@ -1,0 +1,74 @@
+package proxy_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy"
+)
+
+// TestObserving decides and counts, refuses nobody and cuts nothing.
+func TestObserving(t *testing.T) {
+	r := newRig(t, func(o *proxy.Options) { o.Observe = true; o.HoldLimit = guests })
+	r.userServer(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, req.Header.Get("Authorization"))
+	})
+	for name, fields := range map[string][]string{"no share": {as("dave")}, "unknown": {as("nobody")}, "nobody": nil} {
+		if got := r.status("GET", "/user/alice/api", fields...); got != 200 {
+			t.Errorf("%s: %d, want 200", name, got)
+		}
+	}
+	r.hub.goAway(errAway)
+	res := r.do("GET", "/user/alice/api", as("carol"))
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 200 || string(body) != "token carol" {
+		t.Errorf("without the Hub: %d, the server saw the credential %q, want 200 and her own", res.StatusCode, body)
+	}
+	answer := r.raw("GET /user/alice/../bob HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n")
+	if got := statusOf(answer); got != "400" {
+		t.Errorf("a malformed request: %s, want 400 all the same", got)
+	}
+}
+
+// TestObservingCutsNothing: a socket goes on when its right ends, by a call, by
+// a change inside the Hub, or because the Hub is away.
+func TestObservingCutsNothing(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"a call": func(r *rig) {
+			r.hub.does(unshare, http.StatusNoContent)
+			r.do("PATCH", "/hub/api/shares/alice/")
+		},
+		"a change inside the Hub": func(r *rig) { unshare(r.hub) },
+		"the Hub is away":         func(r *rig) { r.hub.goAway(errAway) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(o *proxy.Options) { o.Observe = true; o.HoldLimit = guests })
+			k := newKernel(t)
+			r.userServer(k.ServeHTTP)
+			bob, bobs := r.meet(k, "bob", as("bob"))
+			end(r)
+			bob.quiet(2 * guests) // its answer is too old now
+			for range 3 {
+				bob.say("message")
+				if got := bobs.hear(); got != "message" {
+					t.Fatalf("the server heard %q", got)
+				}
+			}
+			if log := r.log.String(); strings.Contains(log, `"msg":"exchange cut"`) {
+				t.Errorf("something was cut:\n%s", log)
+			}
+		})
+	}
+}
+
+// TestObservingSaysWhatItWouldRefuse in the log and in the metrics.
+func TestObservingSaysWhatItWouldRefuse(t *testing.T) {
+	r := newRig(t, func(o *proxy.Options) { o.Observe = true })
+	r.userServer(func(http.ResponseWriter, *http.Request) {})
+	r.status("GET", "/user/alice/api", as("dave"))
+	r.log.waitFor(t, `"allow":false,"reason":"no_scope"`)
+	if n := r.metric(`share_proxy_decisions_total{decision="deny",reason="no_scope",relation="guest"}`); n != "1" {
+		t.Errorf("it was counted %q times, want 1", n)
+	}
+}
