@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -137,8 +138,10 @@ func (t *Table) reindex(x *Exchange, d *authz.Decision) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if _, lives := t.all[x]; lives {
-		t.displace(x)
+		old := x.subjects
+		x.subjects = make([]authz.Subject, 0, len(old)+3) // user, session and a group come in
 		t.place(x, d)
+		t.displace(x, slices.DeleteFunc(old, func(s authz.Subject) bool { return slices.Contains(x.subjects, s) }))
 	}
 }
 
@@ -159,22 +162,22 @@ func (t *Table) place(x *Exchange, d *authz.Decision) {
 	})
 }
 
-func (t *Table) displace(x *Exchange) {
-	for _, s := range x.subjects {
+func (t *Table) displace(x *Exchange, subjects []authz.Subject) {
+	for _, s := range subjects {
 		set := t.index[s]
 		delete(set, x)
 		if len(set) == 0 {
 			delete(t.index, s)
 		}
 	}
-	x.subjects = x.subjects[:0]
 }
 
 // forget takes x out of the table.
 func (t *Table) forget(x *Exchange) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.displace(x)
+	t.displace(x, x.subjects)
+	x.subjects = nil
 	delete(t.all, x)
 	if len(t.all) == 0 && t.empty != nil {
 		close(t.empty)
