@@ -256,3 +256,18 @@ func TestErrorsOfTheConnectionAreNotSwallowed(t *testing.T) {
 		})
 	}
 }
+
+func TestACloseWithoutACutLosesNothing(t *testing.T) {
+	x := newRig().open(t, Request)
+	ours, theirs := tcpPair(t)
+	c := NewConn(ours)
+	c.Attach(x)
+	if _, err := c.TryWrite(make([]byte, 8<<10)); err != nil {
+		t.Fatal(err)
+	}
+	x.End() // by itself: that is no cut
+	_ = c.Close()
+	if n, err := io.Copy(io.Discard, theirs); n != 8<<10 || err != nil {
+		t.Errorf("the peer read %d bytes and %v, want all and the end", n, err)
+	}
+}

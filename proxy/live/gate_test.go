@@ -258,6 +258,11 @@ func TestARipeDecisionIsRenewedOncePerAnswer(t *testing.T) {
 		if got, want := r.rechecks.Load(), int64(round+1); got != want {
 			t.Fatalf("asked %d times, want %d", got, want)
 		}
+		select {
+		case <-x.Kicked():
+			t.Fatal("who renews it was told to look again")
+		default:
+		}
 		x.Rechecked()
 		x.Release(allowedAt(0)) // another answer
 	}
@@ -270,5 +275,46 @@ func TestWhatIsFreeHasNoAge(t *testing.T) {
 	r.age.Store(uint32(Old))
 	if err := x.Await(); err != nil || r.rechecks.Load() != 0 {
 		t.Errorf("Await returned %v after %d questions, want none", err, r.rechecks.Load())
+	}
+}
+
+func TestAReleaseTakesBackWhatAHoldDid(t *testing.T) {
+	x := newRig().open(t, Request)
+	c := NewConn(newStub(takesAll))
+	c.Attach(x)
+	if _, err := x.gate.enter(true, x.check); err != nil { // a write is under way
+		t.Fatal(err)
+	}
+	x.gate.hold(1)
+	if !c.Conn.(*stub).isPast() {
+		t.Fatal("the write was not told to stop")
+	}
+	x.Release(allowedAt(1)) // nobody has settled: the next write must not run into the deadline
+	if c.Conn.(*stub).isPast() {
+		t.Error("the release left the deadline of the hold")
+	}
+}
+
+func TestACutIsToldBeforeTheEndOfTheContext(t *testing.T) {
+	always := func(*authz.Decision) bool { return true }
+	for name, end := range map[string]func(g *gate, gone chan struct{}){
+		"a cut alone":                    func(g *gate, _ chan struct{}) { g.shut(ErrRevoked) },
+		"a cut and the end of a context": func(g *gate, gone chan struct{}) { g.shut(ErrRevoked); close(gone) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 50 { // select takes any
+				synctest.Test(t, func(t *testing.T) {
+					gone := make(chan struct{})
+					g := &gate{gone: gone}
+					errs := make(chan error, 1)
+					go func() { errs <- g.await(always) }()
+					synctest.Wait()
+					end(g, gone)
+					if err := <-errs; !errors.Is(err, ErrRevoked) {
+						t.Fatalf("who waits got %v, want the cause of the cut", err)
+					}
+				})
+			}
+		})
 	}
 }

@@ -269,3 +269,23 @@ func TestCutsFromEverywhere(t *testing.T) {
 		})
 	}
 }
+
+// What has passed is known before a cut looks for it.
+func TestACutEndsEveryAnswerThatHasBegun(t *testing.T) {
+	for range 3000 {
+		x := newRig().open(t, Request)
+		m := &meter{Conn: newStub(takesAll)}
+		c := NewConn(m)
+		c.Attach(x)
+		began := make(chan struct{})
+		go func() {
+			close(began)
+			_, _ = c.Write([]byte("x"))
+		}()
+		<-began
+		x.Cut(ErrRevoked)
+		if m.passed.Load() > 0 && !m.Conn.(*stub).isClosed() {
+			t.Fatal("a byte had passed, and the connection is open")
+		}
+	}
+}

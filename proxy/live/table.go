@@ -59,11 +59,9 @@ func (t *Table) Open(ctx context.Context, info Info) *Exchange {
 	x.ctx, x.cancel = context.WithCancelCause(ctx)
 	x.gate.gone = x.ctx.Done()
 	t.mu.Lock()
+	t.all[x] = struct{}{}
+	t.place(x, &authz.Decision{Server: info.Server})
 	closed := t.closed
-	if closed == nil {
-		t.all[x] = struct{}{}
-		t.place(x, &authz.Decision{Server: info.Server})
-	}
 	t.mu.Unlock()
 	if closed != nil {
 		x.Cut(closed)
