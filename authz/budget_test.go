@@ -187,7 +187,7 @@ func TestWhoPays(t *testing.T) {
 		want    Payer
 	}{
 		{"a token seen first", nil, CauseFirst, "", Payer{Cause: CauseFirst}},
-		{"with a session of the Hub", nil, CauseFirst, "s1", Payer{Cause: CauseFirst, Client: "session s1"}},
+		{"with a session of the Hub", nil, CauseFirst, "s1", Payer{Cause: CauseFirst, Client: "session s1 from 192.0.2.1"}},
 		{"with a session that nobody named", nil, CauseFirst, "s9", Payer{Cause: CauseFirst}},
 		{"a known token", known, CauseFirst, "", Payer{Cause: CauseRecheck, User: "bob"}},
 		{"a known token in the background", known, CauseRecheck, "", Payer{Cause: CauseRecheck, User: "bob"}},

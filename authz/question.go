@@ -156,7 +156,9 @@ func (a *Authorizer) start(key Key, e *entry, q Question) *call {
 func (a *Authorizer) payer(before *Answer, q Question) Payer {
 	p := Payer{Cause: q.Cause, Client: q.Client}
 	if _, named := a.sessions[q.Session]; named {
-		p.Client = "session " + q.Session // an account of its own: it goes first, but not for ever
+		// An account of its own: it goes first, but not for ever. One for each
+		// address, because the servers that a session visits learn its id.
+		p.Client = "session " + q.Session + " from " + q.Client
 	}
 	known := before != nil && before.Kind != KindNobody
 	switch {
