@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 )
@@ -189,7 +190,7 @@ func TestNothingBeginsAfterClose(t *testing.T) {
 	}
 }
 
-func TestWaitWaitsForTheLastOne(t *testing.T) {
+func TestWaitEndsWithItsContext(t *testing.T) {
 	r := newRig()
 	if err := r.Wait(t.Context()); err != nil {
 		t.Fatalf("waiting for nothing returned %v", err)
@@ -201,18 +202,26 @@ func TestWaitWaitsForTheLastOne(t *testing.T) {
 	if err := r.Wait(gaveUp); !errors.Is(err, ErrHoldLimit) {
 		t.Errorf("a context that ended gave %v", err)
 	}
-	waited := make(chan error, 2)
-	for range 2 {
-		go func() { waited <- r.Wait(t.Context()) }()
-	}
 	a.End()
-	select {
-	case err := <-waited:
-		t.Fatalf("Wait returned %v before the last one was gone", err)
-	default:
-	}
-	b.Cut(ErrShutdown)
-	soon(t, "Wait", func() {
+	b.End()
+}
+
+func TestWaitReturnsWhenTheLastOneIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig()
+		a, b := r.open(t, Request), r.open(t, Socket)
+		r.Close(ErrShutdown)
+		waited := make(chan error, 2)
+		for range 2 {
+			go func() { waited <- r.Wait(context.Background()) }()
+		}
+		synctest.Wait()
+		a.End()
+		synctest.Wait()
+		if len(waited) != 0 {
+			t.Fatal("Wait returned before the last one was gone")
+		}
+		b.Cut(ErrShutdown)
 		for range 2 {
 			if err := <-waited; err != nil {
 				t.Errorf("Wait returned %v", err)
