@@ -13,6 +13,7 @@ import (
 type recorder struct {
 	http.ResponseWriter
 	inform func(head.Head) head.Head // nil: they pass as they are
+	last   bool                      // the connection ends with this answer
 	status int
 	bytes  int64
 }
@@ -25,6 +26,9 @@ func (w *recorder) WriteHeader(status int) {
 		}
 	} else if w.status == 0 {
 		w.status = status
+		if w.last {
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -32,12 +36,18 @@ func (w *recorder) WriteHeader(status int) {
 // Write implements [http.ResponseWriter].
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
 }
+
+// unsure reports whether another reader could see a request's end elsewhere:
+// net/http drops a Content-Length beside a Transfer-Encoding, and a
+// Transfer-Encoding in HTTP/1.0, before anybody sees them. What follows on such
+// a connection is not read: it could be half of somebody else's request.
+func unsure(r *http.Request) bool { return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1) }
 
 // fullDuplex lets an answer begin before the request's body has been read, as
 // servers do that refuse an upload.

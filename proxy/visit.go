@@ -43,7 +43,7 @@ type visit struct {
 
 // begin reads what is known before the first rule.
 func (p *Proxy) begin(w http.ResponseWriter, r *http.Request) *visit {
-	v := &visit{request: r, start: time.Now(), writer: &recorder{ResponseWriter: w}}
+	v := &visit{request: r, start: time.Now(), writer: &recorder{ResponseWriter: w, last: unsure(r)}}
 	v.conn = connOf(r.Context())
 	v.head = readHead(r)
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
