@@ -183,6 +183,9 @@ func TestAPingThatPassedInPartIsNotAnswered(t *testing.T) {
 		if _, err := io.ReadFull(r.client, client); err != nil || string(client) != "alf" {
 			t.Errorf("the rest of the ping is %q, %v, want \"alf\"", client, err)
 		}
+		heard := listen(r.client)
+		r.x.Cut(live.ErrServerStopped) // the frame is whole: a close frame fits
+		wantHeard(t, "client", heard, "clear 8 "+string(closePayload(closeGoingAway, "The server has stopped.")))
 	})
 }
 
@@ -347,6 +350,11 @@ func TestTheClosingIsToldAndHeardOut(t *testing.T) {
 		wantHeard(t, "server", server, "masked 8 "+string(closePayload(closeGoingAway, "")), "end")
 		r.send(r.client, 0x81, "too late")
 		synctest.Wait()
+		select {
+		case <-r.over:
+			t.Error("the connection closed before the client had answered")
+		default:
+		}
 		r.send(r.client, 0x82, string(make([]byte, 2*fragment)))
 		synctest.Wait()
 		r.send(r.client, 0x88, string(closePayload(closePolicy, "")))
@@ -355,6 +363,39 @@ func TestTheClosingIsToldAndHeardOut(t *testing.T) {
 			t.Errorf("the connection closed %v after the client's answer, want at once", took)
 		}
 		wantHeard(t, "client", client, "end")
+	})
+}
+
+func TestAClientThatAnswersACloseIsClosedAtOnce(t *testing.T) {
+	pipeTest(t, func(t *testing.T, r *relayRig) {
+		readBoth(r)
+		began := time.Now()
+		r.x.Cut(live.ErrRevoked)
+		r.send(r.client, 0x88, string(closePayload(closePolicy, "")))
+		<-r.over
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the connection closed %v after the client's answer, want at once", took)
+		}
+	})
+}
+
+// TestADirectionThatCannotBeWrittenEnds: what a client goes on to say to a
+// server that is gone is not piled up.
+func TestADirectionThatCannotBeWrittenEnds(t *testing.T) {
+	pipeTest(t, func(t *testing.T, r *relayRig) {
+		listen(r.client)
+		r.hold()
+		_, _ = r.client.Write(r.wire(r.client, 0x81, "for nobody"))
+		_ = r.server.Close()
+		synctest.Wait()
+		began := time.Now()
+		r.release()
+		synctest.Wait()
+		r.send(r.client, 0x81, "more")
+		<-r.over
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the relay went on for %v", took)
+		}
 	})
 }
 
