@@ -135,7 +135,7 @@ func TestMethods(t *testing.T) {
 			}
 		}
 	}
-	if got := statusOf(r.raw("CONNECT evil:80 HTTP/1.1\r\nHost: evil:80\r\n\r\n")); got != "405" {
+	if got := statusOf(r.raw("CONNECT evil:80 HTTP/1.1\r\nHost: evil:80\r\nConnection: close\r\n\r\n")); got != "405" {
 		t.Errorf("CONNECT evil:80: %s, want 405", got)
 	}
 }
