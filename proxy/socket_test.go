@@ -117,6 +117,18 @@ func TestARefusalThatStallsEndsWithTheRight(t *testing.T) {
 	}
 }
 
+// TestARefusalThatBreaksOffIsNotComplete (J19).
+func TestARefusalThatBreaksOffIsNotComplete(t *testing.T) {
+	r := newRig(t)
+	r.rawServer(func(conn net.Conn, _ *bufio.Reader) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf")
+	})
+	_, res := r.handshake("/user/alice/api", as("bob"))
+	if body, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("%q looks complete", body)
+	}
+}
+
 // TestAHandshakeSaysNothingOfItsOwn: the server sees the client's head.
 func TestAHandshakeSaysNothingOfItsOwn(t *testing.T) {
 	r := newRig(t)
