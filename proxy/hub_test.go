@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestACallThatTheHubRefusesDisturbsNobody: anybody may send one.
@@ -126,6 +127,10 @@ func TestAWatchedCallGoesOnWhenItsClientLeaves(t *testing.T) {
 	r.hub.on(func(w http.ResponseWriter, req *http.Request) {
 		close(came)
 		<-left
+		select { // time for the proxy to see that its client has left
+		case <-req.Context().Done():
+		case <-time.After(guests):
+		}
 		unshare(r.hub)
 		broken <- req.Context().Err()
 		w.WriteHeader(http.StatusNoContent)
