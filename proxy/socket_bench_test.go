@@ -16,6 +16,12 @@ type many struct {
 	clients, servers []net.Conn
 }
 
+func (m *many) close() {
+	for _, c := range append(m.clients, m.servers...) {
+		_ = c.Close()
+	}
+}
+
 // openMany opens n sockets of bob's. They cost the process almost nothing but
 // what the proxy needs for them.
 func (r *rig) openMany(n int) *many {
@@ -27,9 +33,7 @@ func (r *rig) openMany(n int) *many {
 	m := &many{}
 	r.t.Cleanup(func() {
 		_ = l.Close()
-		for _, c := range append(m.clients, m.servers...) {
-			_ = c.Close()
-		}
+		m.close()
 	})
 	r.route("/user/alice", "http://"+l.Addr().String(), `"user":"alice","server_name":"","jupyterhub":true`)
 	buf := make([]byte, 4<<10)
@@ -65,7 +69,7 @@ func BenchmarkIdleSocket(b *testing.B) {
 		after := inUse()
 		b.ReportMetric(float64(after.HeapInuse-before.HeapInuse)/n, "heap-B/socket")
 		b.ReportMetric(float64(after.StackInuse-before.StackInuse)/n, "stack-B/socket")
-		runtime.KeepAlive(m)
+		m.close()
 	}
 }
 
