@@ -117,13 +117,13 @@ func relay(v *visit, client *bufio.Reader, up upstream) {
 	down.back, upward.back = upward, down
 	down.from.r, upward.from.r = up.reader, client
 	heard := make(chan struct{})
-	var over sync.WaitGroup
+	var over, downEnds sync.WaitGroup
 	over.Add(1)
 	stop := context.AfterFunc(x.Context(), func() {
 		defer over.Done()
 		farewell(v, down, upward, heard)
 	})
-	over.Go(func() {
+	downEnds.Go(func() {
 		_ = down.run()
 		halfClose(x, v.conn)
 	})
@@ -133,6 +133,7 @@ func relay(v *visit, client *bufio.Reader, up upstream) {
 		upward.discard()
 	}
 	close(heard)
+	downEnds.Wait() // a cut until then is farewell's
 	if stop() {
 		over.Done()
 	}
