@@ -43,6 +43,8 @@ func TestACutEndsEverythingWhateverIsUnderWay(t *testing.T) {
 			readBoth(r)
 			go func() { _, _ = r.client.Write([]byte{0x82}) }()
 		}},
+		{"client gone, the server yet to end", func(r *relayRig) { readBoth(r); _ = r.client.Close() }},
+		{"server gone, the client yet to end", func(r *relayRig) { readBoth(r); _ = r.server.Close() }},
 		{"client gone while held", func(r *relayRig) {
 			readBoth(r)
 			r.hold()
