@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
 	"sync"
-	"sync/atomic"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/head"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
@@ -50,11 +48,11 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 		p.warnForged(v.peer.Addr)
 	}
 	v.conn.Attach(v.exchange)
-	if v.socket {
-		return p.forwardSocket(ctx, v, f)
-	}
 	if v.decision.Allow && !v.decision.Interactive {
 		v.conn.Narrow()
+	}
+	if v.socket {
+		return p.forwardSocket(ctx, v, f)
 	}
 	v.writer.inform = func(h head.Head) head.Head {
 		h, err := f(v, answer{status: http.StatusEarlyHints, head: h})
@@ -63,49 +61,14 @@ func (p *Proxy) forwardWithin(ctx context.Context, v *visit, f filter) error {
 		}
 		return head.Answer(h, false)
 	}
-	if v.request.ContentLength != 0 {
-		v.writer.fullDuplex()
-	}
-	out := v.request
-	v.whole.Store(out.ContentLength == 0)
-	if out.ContentLength != 0 {
-		body := &body{ReadCloser: out.Body, touch: v.touch, whole: &v.whole}
-		defer body.end()
-		out = out.WithContext(ctx)
-		out.Body = body
-	}
 	fw := &forwarding{visit: v, filter: f}
 	ctx = context.WithValue(ctx, forwardKey{}, fw)
 	ctx = httptrace.WithClientTrace(ctx, fw.trace())
-	p.engine.ServeHTTP(v.writer, out.WithContext(ctx))
+	out, end := v.outgoing(ctx)
+	defer end()
+	p.engine.ServeHTTP(v.writer, out)
 	return fw.err
 }
-
-// body is a request's body on its way. Closing it does not read what is left
-// of it, as net/http's own Close does: an upload that is refused or cut would
-// hold up the answer for as long as it trickles.
-type body struct {
-	io.ReadCloser
-	touch func() // an upload is activity while it goes on
-	ended atomic.Bool
-	whole *atomic.Bool // its end was read
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	if b.ended.Load() {
-		return 0, http.ErrBodyReadAfterClose
-	}
-	b.touch()
-	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		b.whole.Store(true)
-	}
-	return n, err
-}
-
-func (b *body) Close() error { b.end(); return nil }
-
-func (b *body) end() { b.ended.Store(true) }
 
 // forwardKey finds the forwarding in the context of an outgoing request.
 type forwardKey struct{}

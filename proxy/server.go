@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -80,15 +79,22 @@ func (p *Proxy) Drain(ctx context.Context) error {
 			sockets = append(sockets, x)
 		}
 	}
-	if err := p.cutSpread(ctx, sockets); err != nil {
-		return err
+	cutSpread(ctx, sockets)
+	err := p.live.Wait(ctx)
+	if len(sockets) > 0 {
+		<-time.After(goodbyeLimit) // the last goodbyes are under way
 	}
-	return p.live.Wait(ctx)
+	return err
 }
 
+// goodbyeLimit is the longest time from the cut of a socket to its close: two
+// frames of ours, and the client's answer.
+const goodbyeLimit = 2*asideLimit + closeLimit
+
 // cutSpread cuts the sockets one after the other, in four fifths of the time:
-// the rest is for their goodbyes.
-func (p *Proxy) cutSpread(ctx context.Context, sockets []*live.Exchange) error {
+// the rest is for the clients to come back elsewhere before the end. When ctx
+// ends, those that are left are cut at once.
+func cutSpread(ctx context.Context, sockets []*live.Exchange) {
 	pause := time.Duration(0)
 	if end, ok := ctx.Deadline(); ok && len(sockets) > 1 {
 		pause = time.Until(end) * 4 / 5 / time.Duration(len(sockets)-1)
@@ -99,18 +105,9 @@ func (p *Proxy) cutSpread(ctx context.Context, sockets []*live.Exchange) error {
 			select {
 			case <-timer.C:
 			case <-ctx.Done():
-				timer.Stop()
-				return errors.Join(context.Cause(ctx), p.cutAll(sockets[i:]))
 			}
+			timer.Stop()
 		}
 		x.Cut(live.ErrShutdown)
 	}
-	return nil
-}
-
-func (p *Proxy) cutAll(sockets []*live.Exchange) error {
-	for _, x := range sockets {
-		x.Cut(live.ErrShutdown)
-	}
-	return nil
 }

@@ -53,9 +53,6 @@ func (p *Proxy) forwardSocket(ctx context.Context, v *visit, f filter) error {
 		return fmt.Errorf("taking over the connection: %w", err)
 	}
 	defer v.conn.Close()
-	if v.decision.Allow && !v.decision.Interactive {
-		v.conn.Narrow() // what a hold leaves to the kernel is little
-	}
 	p.metrics.sockets.Inc()
 	v.writer.status = res.StatusCode
 	if err := writeSwitch(v.conn, head.Answer(h, true)); err != nil {
