@@ -41,23 +41,19 @@ func (p *Proxy) serve(v *visit) (err error) {
 		return err
 	}
 	v.socket = head.WebSocket(v.head)
-	if v.socket && v.route.Class == route.ClassHub {
+	toHub := p.leadsToHub(v)
+	if v.socket && toHub {
 		return errHubSocket // no page of the Hub has one
 	}
 	v.exchange = p.live.Open(v.request.Context(), v.info())
 	if v.route.Ended() { // after it was registered: whoever ended it, cuts it
 		v.exchange.Cut(live.ErrServerStopped)
 	}
-	switch v.route.Class {
-	case route.ClassServer:
+	switch {
+	case v.route.Class == route.ClassServer:
 		return p.serveServer(v)
-	case route.ClassHub:
+	case toHub:
 		return p.serveHub(v)
-	case route.ClassOther, route.ClassService:
-		if p.belowHub(v) != nil { // --default-target, before the Hub has named itself
-			return p.serveHub(v)
-		}
-		fallthrough
 	default:
 		v.exchange.Free()
 		return p.forward(v, plainAnswer)
@@ -166,7 +162,7 @@ func (p *Proxy) serverAnswer(v *visit, a answer) (head.Head, error) {
 // loginAnswer lets an answer to somebody without a credential pass only if it
 // begins a login.
 func (p *Proxy) loginAnswer(v *visit, a answer) (head.Head, error) {
-	login := head.Login{Prefix: v.prefix(), HubPrefix: p.hubPrefix(), Host: v.request.Host}
+	login := head.Login{Prefix: v.prefix(), HubPrefix: p.hubPrefix(), Host: v.request.Host, Hosts: p.hosts}
 	if !login.Begins(a.status, a.head, a.hasBody) {
 		return nil, &denied{v.decision}
 	}

@@ -41,7 +41,7 @@ type Login struct {
 	Prefix    string // the server's prefix, escaped, with a slash at both ends
 	HubPrefix string // the Hub's, in the same form: /hub/
 	Host      string // the Host of the request
-	HubHost   string // the Hub's own host[:port] in subdomain mode, else ""
+	Hosts     bool   // subdomain mode: the Hub's host is one above Host
 }
 
 // Begins reports whether an answer to a navigation without a credential may
@@ -87,10 +87,28 @@ func (l Login) resolve(location string) (host, path string, ok bool) {
 	}
 	authority, path, _ := strings.Cut(rest, "/")
 	path = "/" + path
-	for _, ours := range [...]string{l.Host, l.HubHost} {
-		if ours != "" && sameHost(authority, ours, strings.ToLower(scheme)) {
-			return ours, path, isPlainPath(path)
-		}
+	scheme = strings.ToLower(scheme)
+	switch {
+	case sameHost(authority, l.Host, scheme):
+		return l.Host, path, isPlainPath(path)
+	case l.Hosts && isAbove(authority, l.Host, scheme):
+		return authority, path, isPlainPath(path)
 	}
 	return "", "", false
+}
+
+// isAbove reports whether an authority is a domain in which host lies, at the
+// same port. JupyterHub puts the user's name before its own host (utils.py,
+// subdomain_hook_legacy and _idna), as one label or, with dots in the name, as
+// several: which of the domains above is the Hub's cannot be told from here.
+func isAbove(authority, host, scheme string) bool {
+	for {
+		_, parent, found := strings.Cut(host, ".")
+		if !found {
+			return false
+		}
+		if host = parent; sameHost(authority, host, scheme) {
+			return true
+		}
+	}
 }

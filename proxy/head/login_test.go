@@ -62,7 +62,8 @@ func TestLoginRequest(t *testing.T) {
 
 func TestLoginBegins(t *testing.T) {
 	path := Login{Prefix: "/base/user/alice/", HubPrefix: "/base/hub/", Host: "hub.example:8000"}
-	sub := Login{Prefix: "/user/alice/", HubPrefix: "/hub/", Host: "alice.hub.example", HubHost: "hub.example"}
+	sub := Login{Prefix: "/user/alice/", HubPrefix: "/hub/", Host: "alice.hub.example", Hosts: true}
+	port := Login{Prefix: "/user/a.b/", HubPrefix: "/hub/", Host: "a.b.hub.example:8000", Hosts: true}
 	const authorize = "/base/hub/api/oauth2/authorize?client_id=jupyterhub-user-alice&redirect_uri=%2Fbase%2Fuser&state=x"
 	tests := []struct {
 		name     string
@@ -103,6 +104,11 @@ func TestLoginBegins(t *testing.T) {
 		{"subdomains: a port of the other scheme", sub, 302, "https://hub.example:80/hub/api/oauth2/authorize?x", false, false},
 		{"subdomains: the prefix on the Hub's host", sub, 302, "https://hub.example/user/alice/lab", false, false},
 		{"subdomains: another user's host", sub, 302, "https://bob.hub.example/hub/api/oauth2/authorize", false, false},
+		{"subdomains: a host that ends so", sub, 302, "https://xhub.example/hub/api/oauth2/authorize", false, false},
+		{"subdomains: no host", sub, 302, "https:///hub/api/oauth2/authorize", false, false},
+		{"subdomains: a name with a dot", port, 302, "http://hub.example:8000/hub/api/oauth2/authorize", false, true},
+		{"subdomains: another port than the request's", port, 302, "http://hub.example/hub/api/oauth2/authorize", false, false},
+		{"no subdomains: a host above", path, 302, "http://example:8000" + authorize, false, false},
 		{"the zero Login knows no page", Login{}, 302, "api/oauth2/authorize", false, false},
 		{"the zero Login knows no prefix", Login{}, 302, "/", false, false},
 	}
