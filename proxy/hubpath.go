@@ -4,7 +4,22 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
 )
+
+// leadsToHub reports whether the Hub will answer: by its own route, or by the
+// --default-target as long as the Hub has not named itself.
+func (p *Proxy) leadsToHub(v *visit) bool {
+	switch v.route.Class {
+	case route.ClassHub:
+		return true
+	case route.ClassServer:
+		return false
+	default:
+		return p.belowHub(v) != nil
+	}
+}
 
 // belowHub returns the segments behind the Hub's prefix, or nil for paths that
 // are not the Hub's own.
