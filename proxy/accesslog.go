@@ -27,7 +27,9 @@ func (p *Proxy) finish(v *visit) {
 		status = statusClientGone
 	}
 	if v.route != nil && v.refused == "" && status < 300 && !v.hijacked {
+		done := p.metrics.touching()
 		v.touch() // a socket has touched it frame by frame
+		done()
 	}
 	class := "none"
 	if v.route != nil {

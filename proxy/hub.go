@@ -102,10 +102,11 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 		return a.head
 	}
 	sockets := gone + done.sockets
-	p.metrics.revocation.Observe(time.Since(seen).Seconds())
 	seenAs := "revoke seen"
 	if c.grant {
 		seenAs = "grant seen"
+	} else {
+		p.metrics.revocation.Observe(time.Since(seen).Seconds())
 	}
 	p.audit(ctx, seenAs, "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
 	if o == ledger.Unclear {
@@ -147,7 +148,7 @@ func (p *Proxy) enforce(ctx context.Context, call ledger.Call, o ledger.Outcome)
 	return enforced{receipt, p.enforcer.settled(wait, receipt.Seq)}
 }
 
-// cutValue is the value of the header, see docs/model.md.
+// cutValue is the value of the header, see docs/operations.md.
 func (p *Proxy) cutValue(r ledger.Receipt, sockets int) string {
 	switch r.State {
 	case ledger.Done:

@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 	}
 	m := &metrics{
 		find:    summary("find_target_for_req", "Time to find the route of a request, in seconds."),
-		touch:   summary("last_activity_updating", "Time to record activity, in seconds."),
+		touch:   summary("last_activity_updating", "Time to record the activity of a request, in seconds."),
 		web:     counter("requests_web", "Requests that are no upgrades."),
 		sockets: counter("requests_ws", "WebSocket upgrades."),
 		proxied: counters("requests_proxy", "Answers to requests that are no upgrades, by status.", "status"),
@@ -62,7 +62,7 @@ func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 		requests: seconds("share_proxy_request_duration_seconds", "Requests, whole.",
 			prometheus.ExponentialBuckets(0.0005, 4, 10), "route_class"),
 		revocation: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "share_proxy_revocation_duration_seconds", Help: "From a revocation seen to the last socket closed.",
+			Name: "share_proxy_revocation_duration_seconds", Help: "From a revocation seen to the last exchange cut or opened again.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 	}
@@ -80,6 +80,12 @@ func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 func (m *metrics) finding() func() {
 	begun := time.Now()
 	return func() { m.find.Observe(time.Since(begun).Seconds()) }
+}
+
+// touching times the recording of activity.
+func (m *metrics) touching() func() {
+	begun := time.Now()
+	return func() { m.touch.Observe(time.Since(begun).Seconds()) }
 }
 
 // lookup counts whether an answer of the Hub was at hand.

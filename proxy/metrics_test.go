@@ -52,6 +52,51 @@ func (r *rig) exposition() (lines []string) {
 	return lines
 }
 
+// observed returns how many values a summary or histogram has got.
+func (r *rig) observed(name string) (n uint64) {
+	r.t.Helper()
+	families, err := r.metrics.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != name {
+			continue
+		}
+		for _, m := range family.GetMetric() {
+			n += m.GetSummary().GetSampleCount() + m.GetHistogram().GetSampleCount()
+		}
+	}
+	return n
+}
+
+// TestTimesAreObserved where something has happened, and only there.
+func TestTimesAreObserved(t *testing.T) {
+	r := newRig(t)
+	r.userServer(func(http.ResponseWriter, *http.Request) {})
+	if got := r.status("GET", "/user/alice/api", as("dave")); got != http.StatusForbidden {
+		t.Fatalf("status %d, want 403", got)
+	}
+	if n := r.observed("last_activity_updating"); n != 0 {
+		t.Errorf("%d times of activity after a refused request, want none", n)
+	}
+	r.status("GET", "/user/alice/api", as("alice"))
+	r.do("POST", "/hub/api/shares/alice/")
+	if n := r.observed("share_proxy_revocation_duration_seconds"); n != 0 {
+		t.Errorf("%d times of revocations after a grant, want none", n)
+	}
+	r.do("PATCH", "/hub/api/shares/alice/")
+	r.log.waitFor(t, `"msg":"revoke seen"`)
+	if n := r.observed("share_proxy_revocation_duration_seconds"); n != 1 {
+		t.Errorf("%d times of revocations after one, want 1", n)
+	}
+	// The line of the request is written after its time was observed.
+	r.log.waitFor(t, `"user":"alice"`)
+	if n := r.observed("last_activity_updating"); n == 0 {
+		t.Error("no time of activity after a request that passed")
+	}
+}
+
 // TestMetricsOfTheContract are there after a session, with labels from closed
 // sets and names as they should be.
 func TestMetricsOfTheContract(t *testing.T) {
