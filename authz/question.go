@@ -29,7 +29,8 @@ type Question struct {
 	Server Server
 	// Cause says what raised the question, which decides how it is paid for.
 	Cause Cause
-	// Client is the visitor's address; its budget pays for unknown tokens.
+	// Client is the visitor's address, or the network that counts as one: its
+	// budget pays for unknown tokens.
 	Client string
 	// Session is the session id that the request shows. A session that the
 	// Hub named before vouches for a token that was not seen before.

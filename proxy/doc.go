@@ -12,6 +12,8 @@
 //     cookies and is sent nowhere.
 //   - What may pass, and what is taken out of heads, is decided by pure
 //     functions in packages authz, target, route and head. This package
-//     connects them to net/http, which is the engine for now: the files
-//     engine.go and pool.go are the only ones that know how bytes are moved.
+//     connects them to net/http, which is the engine for now. engine.go is the
+//     seam: it, pool.go, body.go and recorder.go know how net/http moves the
+//     bytes of requests; socket.go, pump.go and frame.go move those of
+//     WebSockets.
 package proxy

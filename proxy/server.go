@@ -17,7 +17,7 @@ const (
 	aliveTime = 75 * time.Second // longer than the 60 s of usual load balancers
 )
 
-// maxHead bounds a request's head: single sign-on makes cookies of 16 KiB and
+// maxRequestHead bounds a request's head: single sign-on makes cookies of 16 KiB and
 // more (CHP's limit, which users ran into).
 const maxRequestHead = 64 << 10
 

@@ -30,10 +30,10 @@ func (k Kind) String() string {
 type Info struct {
 	Kind   Kind
 	Server authz.Server // zero for routes that are not decided
-	// Client is the visitor's address.
-	Client string
-	// Session is the session id that the request showed.
-	Session string
+	// Client and Session are the visitor's address or network, and the session
+	// id that the request showed: they say who pays for a question to the Hub
+	// (authz.Question).
+	Client, Session string
 }
 
 // Exchange is anything through which bytes pass. Its context ends with it, and
