@@ -53,7 +53,7 @@ type Route struct {
 
 // A life is shared by a route and the equal ones that replace it.
 type life struct {
-	done     chan struct{}
+	over     atomic.Bool
 	activity atomic.Int64 // Unix milliseconds, the precision of the route API
 }
 
@@ -73,7 +73,7 @@ func New(path, target string, data map[string]json.RawMessage, at time.Time) (*R
 		Data:       maps.Clone(data),
 		Class:      class,
 		Server:     server,
-		life:       &life{done: make(chan struct{})},
+		life:       new(life),
 	}
 	r.life.activity.Store(at.UnixMilli())
 	return r, nil
@@ -89,12 +89,9 @@ func Key(path string) string {
 	return path
 }
 
-// Done is closed when the route is removed, or replaced by one with another
-// target, server or class. It stays open when the same route is posted again.
-func (r *Route) Done() <-chan struct{} { return r.life.done }
-
-// Ended reports whether Done is closed.
-func (r *Route) Ended() bool { return r.life.ended() }
+// Ended reports whether the route was removed, or replaced by one with another
+// target, server or class. One that was posted again as it was has not ended.
+func (r *Route) Ended() bool { return r.life.over.Load() }
 
 // Life identifies the lifetime: routes that only replaced each other with the
 // same target and server have the same, and nothing else does. Comparable.
@@ -124,27 +121,11 @@ func (r *Route) succeed(old *Route) {
 		return
 	}
 	if old.TargetText != r.TargetText || old.Server != r.Server || old.Class != r.Class {
-		old.life.end()
+		old.life.over.Store(true)
 		return
 	}
 	old.life.activity.Store(r.life.activity.Load())
 	r.life = old.life
-}
-
-// end ends a life, once; the table's lock is held.
-func (l *life) end() {
-	if !l.ended() {
-		close(l.done)
-	}
-}
-
-func (l *life) ended() bool {
-	select {
-	case <-l.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // parseTarget refuses what a request could not be sent to. Userinfo and

@@ -52,7 +52,7 @@ func (t *Table) Add(_ context.Context, r *Route) error {
 func (t *Table) add(r *Route) (old *Route, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r == nil || r.life == nil || r.life.ended() {
+	if r == nil || r.life == nil || r.Ended() {
 		return nil, errors.New("route: not made by New, or ended")
 	}
 	key := t.indexKey(r.Path)
@@ -100,7 +100,7 @@ func (t *Table) take(key string) *Route {
 	old := t.byKey[key]
 	if old != nil {
 		delete(t.byKey, key)
-		old.life.end()
+		old.life.over.Store(true)
 		t.root.remove(key)
 	}
 	return old
