@@ -120,5 +120,5 @@ func isBearer(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) <= MaxToken
+	return s != "" && len(s) <= maxToken
 }

@@ -112,8 +112,8 @@ func TestG01AuthorizationIsReadAsTheServerReadsIt(t *testing.T) {
 		{"Basic dG9rZW46", "", false}, {"tokenX", "", false}, {"token", "", false}, {"", "", false},
 		{"xtoken X", "", false}, {" token X", "", false}, {"Bearer=X", "", false}, {"to\u212aen X", "", false},
 		{"Bearer a b", "", true}, {"Bearer a, Bearer b", "", true}, {`token "X"`, "", true}, {"token é", "", true},
-		{"token " + strings.Repeat("a", MaxToken), strings.Repeat("a", MaxToken), true},
-		{"token " + strings.Repeat("a", MaxToken+1), "", true},
+		{"token " + strings.Repeat("a", maxToken), strings.Repeat("a", maxToken), true},
+		{"token " + strings.Repeat("a", maxToken+1), "", true},
 	}
 	for _, tt := range tests {
 		h := Head{{"Authorization", tt.value}}
@@ -161,7 +161,7 @@ func TestG12TamperedCookiesHoldNoToken(t *testing.T) {
 		"a token with a blank":       sealed(name, "a b"),
 		"a token with a control":     sealed(name, "a\nb"),
 		"a token with other letters": sealed(name, "aé"),
-		"an overlong token":          sealed(name, strings.Repeat("a", MaxToken+1)),
+		"an overlong token":          sealed(name, strings.Repeat("a", maxToken+1)),
 		"a signature in upper case":  strings.ToUpper(good),
 		"a longer signature":         good + "0",
 		"escapes in quotes":          `"` + strings.Replace(good, "|", `\174`, 1) + `"`,

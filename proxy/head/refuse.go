@@ -5,15 +5,15 @@ import "strings"
 // Limits on what is looked at. Each is far above what browsers and Jupyter
 // clients send, and low enough that a hostile head costs little.
 const (
-	// MaxFields bounds the number of header lines; browsers send about 20.
-	MaxFields = 200
-	// MaxCookies bounds the pairs of all Cookie lines together. Browsers keep
+	// maxFields bounds the number of header lines; browsers send about 20.
+	maxFields = 200
+	// maxCookies bounds the pairs of all Cookie lines together. Browsers keep
 	// at most 180 cookies per site. More is refused and not read as "none":
 	// who sends too many is not anonymous.
-	MaxCookies = 500
-	// MaxToken bounds a credential, in bytes. The Hub's own tokens have 30 to
+	maxCookies = 500
+	// maxToken bounds a credential, in bytes. The Hub's own tokens have 30 to
 	// 64; the room is for JSON web tokens.
-	MaxToken = 8 << 10
+	maxToken = 8 << 10
 )
 
 // Refusal is the error of a request that no server may see. It is a final
@@ -84,7 +84,7 @@ func registered(method string) bool {
 
 // refuseFields looks at number and characters of the fields.
 func refuseFields(_, _ string, h Head) error {
-	if len(h) > MaxFields {
+	if len(h) > maxFields {
 		return refuse(431, "too many header fields")
 	}
 	for _, f := range h {
@@ -153,7 +153,7 @@ func refuseCredentials(_, _ string, h Head) error {
 		return refuse(400, "repeated Authorization")
 	case h.Count("Sec-Fetch-Mode") > 1:
 		return refuse(400, "repeated Sec-Fetch-Mode")
-	case len(h.Get("Authorization")) > MaxToken:
+	case len(h.Get("Authorization")) > maxToken:
 		return refuse(431, "Authorization too long")
 	case modeIsWebSocket(h) && hasBody(h):
 		// With this mode the server reads an argument named token, and tornado
@@ -165,7 +165,7 @@ func refuseCredentials(_, _ string, h Head) error {
 	for line := range h.Values("Cookie") {
 		pairs += 1 + strings.Count(line, ";")
 	}
-	if pairs > MaxCookies {
+	if pairs > maxCookies {
 		return refuse(400, "too many cookies")
 	}
 	return nil

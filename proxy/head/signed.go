@@ -20,7 +20,7 @@ import (
 // removes what is none.
 func signedToken(p pair) string {
 	rest, ok := strings.CutPrefix(unquote(p.value), "2|")
-	if !ok || len(rest) > 2*MaxToken {
+	if !ok || len(rest) > 2*maxToken {
 		return ""
 	}
 	var key, time, name, value string
@@ -69,5 +69,5 @@ func isIssued(tok []byte) bool {
 			return false
 		}
 	}
-	return len(tok) > 0 && len(tok) <= MaxToken
+	return len(tok) > 0 && len(tok) <= maxToken
 }

@@ -3,14 +3,14 @@ package target
 import "strings"
 
 const (
-	// MaxLength is the longest target that Parse reads, in bytes. It is twice
+	// maxLength is the longest target that Parse reads, in bytes. It is twice
 	// what configurable-http-proxy took for a whole request head (Node's 16 KiB),
 	// and below the 64 kB that a request line must never reach.
-	MaxLength = 32 << 10
+	maxLength = 32 << 10
 
-	// MaxSegments bounds the work that one path may cause. File systems give up
+	// maxSegments bounds the work that one path may cause. File systems give up
 	// long before (PATH_MAX is 4096 bytes).
-	MaxSegments = 512
+	maxSegments = 512
 )
 
 // Parse reads raw, the target of a request line exactly as it was received, in
@@ -21,7 +21,7 @@ const (
 // The error wraps ErrAmbiguous or ErrTooLong with a constant reason; it never
 // contains any part of the target.
 func Parse(raw, host string) (Target, error) {
-	if len(raw) > MaxLength {
+	if len(raw) > maxLength {
 		return Target{}, errLength
 	}
 	origin, err := originForm(raw, host)
@@ -93,7 +93,7 @@ func (t *Target) split() error {
 		if raw == "" {
 			return errEmptySegment
 		}
-		if t.n == MaxSegments {
+		if t.n == maxSegments {
 			return errSegments
 		}
 		segment, err := decode(raw)

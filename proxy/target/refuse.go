@@ -10,8 +10,8 @@ var (
 	// could disagree, and for those that are none. The answer is 400.
 	ErrAmbiguous = errors.New("ambiguous request target")
 
-	// ErrTooLong is wrapped by the errors for targets beyond MaxLength or
-	// MaxSegments. The answer is 414.
+	// ErrTooLong is wrapped by the errors for targets of too many bytes or
+	// segments. The answer is 414.
 	ErrTooLong = errors.New("request target too long")
 )
 

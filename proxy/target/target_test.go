@@ -79,9 +79,9 @@ var refused = []struct {
 	{"A27 zone in the authority", "http://[::1%25a]/", errAuthority},
 	{"A27 two ports", "http://good.example:8000:2/", errAuthority},
 	{"absolute form with dots", "http://good.example:8000/user/../bob", errDots},
-	{"B27 longest and one more", "/" + strings.Repeat("a", MaxLength), errLength},
-	{"B27 too long in the query", "/?" + strings.Repeat("a", MaxLength), errLength},
-	{"too many segments", strings.Repeat("/a", MaxSegments+1), errSegments},
+	{"B27 longest and one more", "/" + strings.Repeat("a", maxLength), errLength},
+	{"B27 too long in the query", "/?" + strings.Repeat("a", maxLength), errLength},
+	{"too many segments", strings.Repeat("/a", maxSegments+1), errSegments},
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -135,8 +135,8 @@ var accepted = []struct {
 	{"absolute form", "HTTP://GOOD.example:8000/user/bob", []string{"user", "bob"}, "/user/bob"},
 	{"absolute form without a path", "http://good.example:8000", nil, "/"},
 	{"more segments than fit inline", strings.Repeat("/%61", 40), slices.Repeat([]string{"a"}, 40), strings.Repeat("/a", 40)},
-	{"most segments", strings.Repeat("/a", MaxSegments), slices.Repeat([]string{"a"}, MaxSegments), strings.Repeat("/a", MaxSegments)},
-	{"longest", "/" + strings.Repeat("a", MaxLength-1), []string{strings.Repeat("a", MaxLength-1)}, "/" + strings.Repeat("a", MaxLength-1)},
+	{"most segments", strings.Repeat("/a", maxSegments), slices.Repeat([]string{"a"}, maxSegments), strings.Repeat("/a", maxSegments)},
+	{"longest", "/" + strings.Repeat("a", maxLength-1), []string{strings.Repeat("a", maxLength-1)}, "/" + strings.Repeat("a", maxLength-1)},
 }
 
 func TestParseAccepts(t *testing.T) {
