@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -63,7 +62,6 @@ type Proxy struct {
 	live        *live.Table
 	enforcer    *enforcer
 	engine      *httputil.ReverseProxy
-	engineLog   *log.Logger
 	pools       pools
 	turns       turns
 	doubts      doubts
@@ -95,8 +93,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 		hubAPI: o.HubAPI, errorTarget: o.ErrorTarget,
 		trusted: o.Trusted, hosts: o.Hosts, observe: o.Observe,
 		pools: newPools(), turns: newTurns(), doubts: newDoubts(), errorPages: newErrorTransport(),
-		engineLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
-		ctx:       ctx,
+		ctx: ctx,
 	}
 	e := &enforcer{
 		clock: o.Clock, grace: o.RegrantGrace, limit: o.HoldLimit, observe: o.Observe,
@@ -148,9 +145,10 @@ func (p *Proxy) ObserveRouteCall(op string, status int) { p.metrics.routeCall(op
 
 // RouteEnded cuts what goes through a route that is gone, and drops its
 // connections. The Hub deletes the route of a server before it stops it.
+// Observing, it leaves what is open to the server's own end, as CHP does.
 func (p *Proxy) RouteEnded(r *route.Route) {
 	p.pools.drop(r)
-	if r.Server.IsZero() {
+	if r.Server.IsZero() || p.observe {
 		return
 	}
 	for _, x := range p.live.Concerned([]authz.Subject{

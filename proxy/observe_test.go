@@ -32,7 +32,7 @@ func TestObserving(t *testing.T) {
 }
 
 // TestObservingCutsNothing: a socket goes on when its right ends, by a call, by
-// a change inside the Hub, or because the Hub is away.
+// a change inside the Hub, because the Hub is away, or with the route.
 func TestObservingCutsNothing(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		"a call": func(r *rig) {
@@ -41,6 +41,11 @@ func TestObservingCutsNothing(t *testing.T) {
 		},
 		"a change inside the Hub": func(r *rig) { unshare(r.hub) },
 		"the Hub is away":         func(r *rig) { r.hub.goAway(errAway) },
+		"the end of the route": func(r *rig) {
+			if found, err := r.table.Remove(r.t.Context(), "/user/alice"); !found || err != nil {
+				r.t.Fatal("the route was not there", err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(o *proxy.Options) { o.Observe = true; o.HoldLimit = guests })

@@ -46,7 +46,7 @@ func (p *Proxy) serve(v *visit) (err error) {
 		return errHubSocket // no page of the Hub has one
 	}
 	v.exchange = p.live.Open(v.request.Context(), v.info())
-	if v.route.Ended() { // after it was registered: whoever ended it, cuts it
+	if v.route.Ended() && !p.observe { // after it was registered: whoever ended it, cuts it
 		v.exchange.Cut(live.ErrServerStopped)
 	}
 	switch {
