@@ -47,17 +47,8 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 	}
 	hubAPI := hubAddress(cfg, table)
 	var p *proxy.Proxy
-	client, err := hub.New(hub.Options{
-		URL: func() (string, error) {
-			u, err := hubAPI()
-			if err != nil {
-				return "", err
-			}
-			return u.String(), nil
-		},
-		Observe: func(op hub.Op, outcome hub.Outcome, took time.Duration) {
-			p.ObserveHub(string(op), string(outcome), took)
-		},
+	client, err := newHub(hubAPI, func(op hub.Op, outcome hub.Outcome, took time.Duration) {
+		p.ObserveHub(string(op), string(outcome), took)
 	})
 	if err != nil {
 		return nil, err
@@ -91,6 +82,20 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 		Run: p.Run, Drain: p.Drain,
 		Ready: func() bool { return true }, // the table is in memory: it is loaded
 	}, nil
+}
+
+// newHub returns the Hub's client for an address that may be learned later.
+func newHub(api func() (*url.URL, error), observe func(hub.Op, hub.Outcome, time.Duration)) (*hub.Client, error) {
+	return hub.New(hub.Options{
+		URL: func() (string, error) {
+			u, err := api()
+			if err != nil {
+				return "", err
+			}
+			return u.String(), nil
+		},
+		Observe: observe,
+	})
 }
 
 // addDefault makes --default-target the root route, as CHP does: the Hub
