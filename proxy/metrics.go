@@ -27,7 +27,7 @@ type metrics struct {
 	revocation       prometheus.Histogram
 }
 
-// newMetrics registers them.
+// newMetrics makes and registers them.
 func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -66,14 +66,17 @@ func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
 	}
-	var errs []error
-	for _, c := range []prometheus.Collector{
+	return m, register(reg,
 		m.find, m.touch, m.web, m.sockets, m.proxied, m.api, m.get, m.add, m.remove,
-		m.decisions, m.cuts, m.lookups, m.hub, m.requests, m.revocation, state,
-	} {
+		m.decisions, m.cuts, m.lookups, m.hub, m.requests, m.revocation, state)
+}
+
+func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {
+	var errs []error
+	for _, c := range collectors {
 		errs = append(errs, reg.Register(c))
 	}
-	return m, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // finding times the search of a route.
