@@ -106,7 +106,8 @@ func (c *Conn) WriteAside(p []byte, within time.Duration) error {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// breakOff ends a write that is under way.
+// breakOff ends a write that is under way. Where a deadline cannot be set, here
+// and below, the connection is closed: no write is under way then.
 func (c *Conn) breakOff() {
 	c.broken.Store(true)
 	_ = c.Conn.SetWriteDeadline(past)
@@ -141,7 +142,7 @@ func (c *Conn) Close() error {
 // Discard makes the next close throw away what the kernel still has to send.
 func (c *Conn) Discard() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
+		_ = tcp.SetLinger(0) // fails on a closed connection only
 	}
 }
 

@@ -20,6 +20,7 @@ func narrow(c *net.TCPConn) {
 	if err != nil {
 		return
 	}
+	// What fails fails because the connection is closed: there is nothing to bound.
 	_ = raw.Control(func(fd uintptr) {
 		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, guestUnsent)
 	})
@@ -32,6 +33,7 @@ func unsent(c *net.TCPConn) int {
 		return 0
 	}
 	var n int32
+	// A connection that is closed has nothing unsent.
 	_ = raw.Control(func(fd uintptr) {
 		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, siocOutqNsd, uintptr(unsafe.Pointer(&n))) //nolint:gosec // an ioctl takes a pointer
 	})
