@@ -87,6 +87,8 @@ func (d *doctor) routeAPI(ctx context.Context, cfg Config) *url.URL {
 	switch {
 	case err != nil:
 		d.fault("route API: no answer at %s: %v", c.addr, err)
+	case status == 403 && !cfg.APIToken.IsSet():
+		d.fault("route API: wants a token at %s: set CONFIGPROXY_AUTH_TOKEN to that of the running proxy; JupyterHub makes one up where it is not set", c.addr)
 	case status == 403:
 		d.fault("route API: refuses CONFIGPROXY_AUTH_TOKEN at %s: it is not the token of the running proxy", c.addr)
 	case status != 200:

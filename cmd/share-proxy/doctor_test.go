@@ -66,6 +66,7 @@ func TestDoctor(t *testing.T) {
 		{"something else than a Hub", routes, []string{token, "JUPYTERHUB_API_URL=" + hub551 + "/elsewhere"}, 1, "fault    hub: no version"},
 		{"a Hub that its route tells", routes, []string{token}, 1, "fault    hub: no version from http://127.0.0.1:1/hub/api"},
 		{"a route API with another token", routes, []string{"CONFIGPROXY_AUTH_TOKEN=other"}, 1, "fault    route API: refuses CONFIGPROXY_AUTH_TOKEN"},
+		{"a route API whose token is not known", routes, nil, 1, "fault    route API: wants a token"},
 		{"a route API that is away", gone.Listener.Addr().String(), []string{token}, 1, "fault    route API: no answer at " + gone.Listener.Addr().String()},
 		{"a Hub that nothing tells", gone.Listener.Addr().String(), []string{token}, 1, "fault    hub: where it is is not known"},
 		{"something else than a route API", noAPI, []string{token}, 1, "fault    route API: no answer"},
