@@ -123,7 +123,7 @@ func newErrorTransport() *http.Transport {
 }
 
 // Run does the background work until ctx, the one that New had, ends; then it
-// waits for everything that the proxy has started.
+// waits for everything that the proxy has started. Nothing of it fails.
 func (p *Proxy) Run(ctx context.Context) error {
 	p.enforcer.run(ctx)
 	p.background.Wait()
@@ -131,7 +131,8 @@ func (p *Proxy) Run(ctx context.Context) error {
 	p.enforcer.asking.Wait()
 	p.ledger.Close()
 	p.errorPages.CloseIdleConnections()
-	return p.pools.Close()
+	p.pools.close()
+	return nil
 }
 
 // ObserveHub counts a question to the Hub, for package hub.

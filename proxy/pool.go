@@ -74,15 +74,14 @@ func (ps *pools) drop(r *route.Route) {
 	}
 }
 
-// Close closes all idle connections.
-func (ps *pools) Close() error {
+// close closes all idle connections.
+func (ps *pools) close() {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	for life, t := range ps.byLife {
 		t.CloseIdleConnections()
 		delete(ps.byLife, life)
 	}
-	return nil
 }
 
 // dial connects to an upstream, with a gate on the connection.
