@@ -161,7 +161,7 @@ func granted(t *testing.T, ctx context.Context, alice, bob *rig.User) {
 	}
 	for _, way := range ways {
 		var ms []float64
-		var refusals []int
+		var refusals, late []int
 		for range rounds(20) {
 			_, err := alice.API(ctx, http.MethodPatch, aliceShares, map[string]any{"user": "bob"})
 			must(t, err)
@@ -173,23 +173,26 @@ func granted(t *testing.T, ctx context.Context, alice, bob *rig.User) {
 			if answer.Status >= 400 {
 				t.Fatalf("%s: %d %s", way.name, answer.Status, answer.Body)
 			}
-			ms = append(ms, firstServed(ctx, v, answer.Head))
+			first, refused := firstServed(ctx, v, answer.Head)
+			ms, late = append(ms, first), append(late, refused)
 		}
 		rep.Is(t, "2", "before it was granted by "+way.name, http.StatusForbidden, refusals...)
+		rep.Is(t, "2", "granted by "+way.name+": requests refused after the answer", 0, late...)
 		rep.Below(t, "2", "granted by "+way.name+": answer to first request served", 500, ms...)
 	}
 }
 
-// firstServed returns the time from a moment until the server answers v, in milliseconds.
-func firstServed(ctx context.Context, v *rig.Visit, at time.Time) float64 {
+// firstServed returns the time from a moment until the server answers v, in milliseconds, and how many requests were refused until then.
+func firstServed(ctx context.Context, v *rig.Visit, at time.Time) (ms float64, refused int) {
 	for time.Since(at) < patience {
 		a, err := v.Call(ctx, http.MethodGet, "api/status", nil, nil)
 		if err == nil && a.Status == http.StatusOK {
 			break
 		}
+		refused++
 		time.Sleep(2 * time.Millisecond)
 	}
-	return milliseconds(time.Since(at))
+	return milliseconds(time.Since(at)), refused
 }
 
 // acceptCode has alice make a Hub share code and bob accept it on the Hub's page.
