@@ -51,13 +51,16 @@ func (v *visit) isRoom() bool {
 }
 
 // roomReason is the reason that the client of a document room shows in a
-// dialog (jupyter-collaboration, yprovider.ts). Not reloadable: OK ends it.
+// dialog (jupyter-collaboration, yprovider.ts). It is reloadable: the dialog
+// then has a button that loads the page anew, which ends everything that the
+// tab tries again and leads to the page that says what happened. Any other
+// dialog leaves the tab open on a server that nobody answers for.
 func roomReason(text string) string {
 	b, err := json.Marshal(struct {
 		Reason      string `json:"reason"`
 		Reloadable  bool   `json:"reloadable"`
 		ErrorReason string `json:"errorReason"`
-	}{"", false, text})
+	}{"", true, text})
 	if err != nil || len(b) > maxReason {
 		return ""
 	}

@@ -129,8 +129,8 @@ func TestADocumentRoomIsToldWhatItsClientUnderstands(t *testing.T) {
 	k.next()
 	r.hub.does(unshare, http.StatusNoContent)
 	r.do("PATCH", "/hub/api/shares/alice/")
-	if got := strings.Join(s.rest(), "|"); !strings.HasPrefix(got, `close 1003 {"reason":""`) || !strings.Contains(got, `"reloadable":false`) {
-		t.Errorf("the room heard %q, want 1003 with a reason in JSON", got)
+	if got := strings.Join(s.rest(), "|"); !strings.HasPrefix(got, `close 1003 {"reason":""`) || !strings.Contains(got, `"reloadable":true`) {
+		t.Errorf("the room heard %q, want 1003 with a reason in JSON that offers to reload", got)
 	}
 }
 
