@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy"
+	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
 )
 
 // TestObserving decides and counts, refuses nobody and cuts nothing.
@@ -75,5 +76,27 @@ func TestObservingSaysWhatItWouldRefuse(t *testing.T) {
 	r.log.waitFor(t, `"allow":false,"reason":"no_scope"`)
 	if n := r.metric(`share_proxy_decisions_total{decision="deny",reason="no_scope",relation="guest"}`); n != "1" {
 		t.Errorf("it was counted %q times, want 1", n)
+	}
+}
+
+// lateRoute leads everybody to one route, as if each had been found just before
+// the route ended.
+type lateRoute struct{ to *route.Route }
+
+func (l *lateRoute) Match(string, []string) (*route.Route, int, error) { return l.to, 2, nil }
+
+// TestARequestOnARouteThatHasJustEnded is refused, and while observing passes as
+// far as the server still answers.
+func TestARequestOnARouteThatHasJustEnded(t *testing.T) {
+	for observe, want := range map[bool]int{false: http.StatusServiceUnavailable, true: http.StatusOK} {
+		late := &lateRoute{}
+		r := newRig(t, func(o *proxy.Options) { o.Observe, o.Routes = observe, late })
+		late.to = r.userServer(func(http.ResponseWriter, *http.Request) {})
+		if _, err := r.table.Remove(t.Context(), "/user/alice"); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.status("GET", "/user/alice/api", as("alice")); got != want {
+			t.Errorf("observing %v: status %d, want %d", observe, got, want)
+		}
 	}
 }
