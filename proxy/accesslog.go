@@ -93,13 +93,18 @@ func (p *Proxy) auditCut(x *live.Exchange, cause error) {
 	if errors.Is(cause, live.ErrShutdown) || x.Server.IsZero() {
 		return
 	}
+	p.audit(x.Context(), "exchange cut", whose(x, "cause", live.CauseName(cause))...)
+}
+
+// whose says in a line about an exchange what it is and whose, behind what the
+// line is about.
+func whose(x *live.Exchange, about ...any) []any {
 	var user authz.User
 	if a := x.Answer(); a != nil {
 		user = a.Name
 	}
-	p.audit(x.Context(), "exchange cut", "kind", x.Kind.String(), "cause", live.CauseName(cause),
-		"user", string(user), "owner", string(x.Server.Owner), "server", string(x.Server.Name),
-		"relation", x.Relation().String())
+	return append(about, "kind", x.Kind.String(), "user", string(user),
+		"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
 }
 
 // names writes subjects for a log.

@@ -108,8 +108,7 @@ func (e *enforcer) ask(x *live.Exchange) {
 				return // what it has is still good
 			}
 			if retry == firstRetry {
-				e.audit(x.Context(), "exchange held", "cause", "no_decision", "kind", x.Kind.String(),
-					"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
+				e.audit(x.Context(), "exchange held", whose(x, "cause", "no_decision")...)
 			}
 			if ctx.Err() != nil {
 				x.Cut(live.ErrHoldLimit)
@@ -168,8 +167,7 @@ func (e *enforcer) decide(ctx context.Context, x *live.Exchange, cause authz.Cau
 // deny cuts an exchange, unless its grace goes on.
 func (e *enforcer) deny(x *live.Exchange, d authz.Decision) verdict {
 	if e.observe {
-		e.audit(x.Context(), "exchange would be cut", "kind", x.Kind.String(), "reason", d.Reason.String(),
-			"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
+		e.audit(x.Context(), "exchange would be cut", whose(x, "reason", d.Reason.String())...)
 		return ended
 	}
 	if e.clock() < x.SparedUntil() {

@@ -116,16 +116,20 @@ func (p *Proxy) newEngine() *httputil.ReverseProxy {
 
 // rewrite makes the outgoing request say exactly what was judged.
 func rewrite(r *httputil.ProxyRequest) {
-	v := forwardingOf(r.Out.Context()).visit
-	setHeader(r.Out.Header, v.head.Without("Host"))
-	if !v.head.Has("User-Agent") {
-		r.Out.Header["User-Agent"] = nil // net/http would add its own
-	}
-	r.Out.Host = r.In.Host
-	r.Out.URL = &url.URL{Scheme: v.route.Target.Scheme, Host: v.route.Target.Host}
-	// Opaque is written to the request line byte for byte.
-	r.Out.URL.Opaque = v.uri()
+	forwardingOf(r.Out.Context()).visit.address(r.Out)
 	r.Out.Trailer = nil
+}
+
+// address makes a request to the upstream say exactly what was judged, and
+// nothing that net/http would add.
+func (v *visit) address(out *http.Request) {
+	setHeader(out.Header, v.head.Without("Host"))
+	if !v.head.Has("User-Agent") {
+		out.Header["User-Agent"] = nil // net/http would add its own
+	}
+	out.Host = v.request.Host
+	// Opaque is written to the request line byte for byte.
+	out.URL = &url.URL{Scheme: v.route.Target.Scheme, Host: v.route.Target.Host, Opaque: v.uri()}
 }
 
 // modifyResponse filters the head of an answer.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
@@ -36,14 +35,10 @@ func (p *Proxy) handshake(ctx context.Context, v *visit) (upstream, *http.Respon
 	conn := gated(raw)
 	conn.Attach(v.exchange)
 	out := &http.Request{
-		Method: http.MethodGet, Host: v.request.Host, Header: make(http.Header, len(v.head)),
-		URL:   &url.URL{Scheme: v.route.Target.Scheme, Host: v.route.Target.Host, Opaque: v.uri()},
+		Method: http.MethodGet, Header: make(http.Header, len(v.head)),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	setHeader(out.Header, v.head.Without("Host"))
-	if !v.head.Has("User-Agent") {
-		out.Header["User-Agent"] = nil // net/http would add its own
-	}
+	v.address(out)
 	return shake(ctx, conn, out)
 }
 
