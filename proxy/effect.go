@@ -49,6 +49,7 @@ func (es *effects) take(seq authz.Seq) *effect {
 
 // effect is what an entry did to the exchanges of this process.
 type effect struct {
+	counts   bool           // set before it is used
 	settling sync.WaitGroup // one per exchange that was held
 	mu       sync.Mutex
 	sockets  int // held and not opened again, or cut
@@ -56,7 +57,7 @@ type effect struct {
 
 // count adds n for an exchange that is a socket.
 func (eff *effect) count(x *live.Exchange, n int) {
-	if x.Kind != live.Socket {
+	if !eff.counts || x.Kind != live.Socket {
 		return
 	}
 	eff.mu.Lock()

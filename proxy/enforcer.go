@@ -46,6 +46,7 @@ func (e *enforcer) apply(entry ledger.Entry) {
 		e.audit(e.ctx, "exchanges held", "cause", "change", "subjects", names(entry.Subjects), "exchanges", len(held))
 	}
 	eff := e.effects.add(entry.Seq)
+	eff.counts = !e.observe // else nothing is held or cut
 	for _, x := range held {
 		eff.count(x, 1) // also while the Hub hangs
 		eff.settling.Add(1)

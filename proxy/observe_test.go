@@ -38,7 +38,11 @@ func TestObservingCutsNothing(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		"a call": func(r *rig) {
 			r.hub.does(unshare, http.StatusNoContent)
-			r.do("PATCH", "/hub/api/shares/alice/")
+			res := r.do("PATCH", "/hub/api/shares/alice/")
+			if said := res.Header.Get("Share-Proxy-Cut"); res.StatusCode != http.StatusNoContent || said != "" {
+				r.t.Errorf("the caller was told %d %q, want the Hub's answer alone: nothing was cut", res.StatusCode, said)
+			}
+			r.log.waitFor(r.t, `"outcome":"changed","sockets":0`)
 		},
 		"a change inside the Hub": func(r *rig) { unshare(r.hub) },
 		"the Hub is away":         func(r *rig) { r.hub.goAway(errAway) },
