@@ -30,7 +30,7 @@ type Routes interface {
 type Options struct {
 	Routes    Routes
 	Hub       authz.Asker
-	NewLedger func(authz.Clock, ledger.Apply) ledger.Ledger
+	NewLedger func(authz.Clock, ledger.Apply) ledger.Ledger // run by Run
 	Clock     authz.Clock
 	Rule      authz.Rule
 	// Budget is the number of re-checks per second, see [authz.NewBudget].
@@ -122,14 +122,22 @@ func newErrorTransport() *http.Transport {
 	}
 }
 
+// Loaded returns nil when the records of the log are read, or ctx's error. Run
+// must have been called.
+func (p *Proxy) Loaded(ctx context.Context) error { return p.ledger.Loaded(ctx) }
+
 // Run does the background work until ctx, the one that New had, ends; then it
 // waits for everything that the proxy has started. Nothing of it fails.
 func (p *Proxy) Run(ctx context.Context) error {
+	log, leave := context.WithCancel(context.WithoutCancel(ctx)) // the log is left last
+	var logging sync.WaitGroup
+	logging.Go(func() { p.ledger.Run(log) })
 	p.enforcer.run(ctx)
 	p.background.Wait()
 	p.auth.Close()
 	p.enforcer.asking.Wait()
-	p.ledger.Close()
+	leave()
+	logging.Wait()
 	p.errorPages.CloseIdleConnections()
 	p.pools.close()
 	return nil

@@ -59,9 +59,11 @@ func newRig(t testing.TB, change ...func(*proxy.Options)) *rig {
 	}
 	o := proxy.Options{
 		Routes: r.table, Hub: r.hub, Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
-		NewLedger: func(c authz.Clock, a ledger.Apply) ledger.Ledger { return ledger.NewMemory(c, a) },
-		Rule:      authz.Rule{Bound: bound, Guests: guests, Owners: 5 * time.Second, Grace: time.Minute},
-		Budget:    1000, HubAPI: func() (*url.URL, error) { return api, nil },
+		NewLedger: func(c authz.Clock, a ledger.Apply) ledger.Ledger {
+			return ledger.NewMemory(ledger.Options{Clock: c, Apply: a})
+		},
+		Rule:   authz.Rule{Bound: bound, Guests: guests, Owners: 5 * time.Second, Grace: time.Minute},
+		Budget: 1000, HubAPI: func() (*url.URL, error) { return api, nil },
 		RegrantGrace: grace, HoldLimit: hold,
 		Log: slog.New(slog.NewJSONHandler(r.log, nil)), Metrics: r.metrics,
 	}

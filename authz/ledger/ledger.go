@@ -21,9 +21,12 @@
 //     whoever applies them. A stream of entries of one user disturbs nobody
 //     else.
 //
-// This package has the log for one process ([Memory]). The rules that several
-// replicas need (lease, members, history) belong to an implementation on a
-// shared store; [authz.Lease] is where their outcome is read.
+// The log also keeps records: named values that all members see alike, in the
+// order of the log. The routes are records.
+//
+// [Memory] is the log of a single process, with its records in a file if one
+// is given. [Replica] is the log of several, on a [Store] that they share;
+// its rules are told there.
 package ledger
 
 import (
@@ -79,8 +82,13 @@ func (o Outcome) String() string {
 	return "unclear"
 }
 
-// Call is an announced call. Resolving it twice does nothing.
-type Call struct{ id uint64 }
+// Call is a call that was announced, or could not be. Resolving it twice does
+// nothing.
+type Call struct {
+	id     string
+	intent Intent
+	begun  authz.Instant
+}
 
 // State says how far an entry has come.
 type State uint8
@@ -100,26 +108,74 @@ type Receipt struct {
 	Missing int
 }
 
+// Record is a named value that all members see alike.
+type Record struct {
+	Kind  string // who owns the names, such as "route"; of letters only
+	Name  string
+	Value []byte // nil: there is no such record, or no longer
+	// Early is set for a value that was written here while the shared log was
+	// away: no other member knows it yet.
+	Early bool
+}
+
+// Keep takes a record that was written, here or elsewhere, or read when
+// the log was loaded. It is called for one record after the other, in the order
+// of the log, never beside [Apply], and must not call the ledger. The Value is
+// not changed afterwards.
+type Keep func(Record)
+
 // Ledger is the log. Implementations are safe for concurrent use and pass the
 // suite in package ledgertest.
 type Ledger interface {
 	authz.Lease
 
+	// Run does what the log does by itself until ctx ends; then it takes leave
+	// of the other members and returns. Gates must be closed by then. Called
+	// once; before it, only the methods of [authz.Lease] may be.
+	Run(ctx context.Context)
+
+	// Loaded returns nil when the records that existed before Run have been
+	// given to [Keep], or ctx's error.
+	Loaded(ctx context.Context) error
+
 	// Begin announces a call. It disturbs nobody.
 	Begin(ctx context.Context, in Intent) (Call, error)
 
-	// Resolve ends an announced call. Unless the outcome is Unchanged, it
-	// appends an entry and returns when the entry is applied here and every
-	// other member has confirmed it or can no longer act on what it knew. An
-	// error means that the entry could not be written; it is applied here all
-	// the same.
+	// Resolve ends an announced call, or one whose Begin failed (the intent is
+	// that of Begin). Unless the outcome is Unchanged, it appends an entry and
+	// returns when the entry is applied here and every other member has
+	// confirmed it or can no longer act on what it knew. An error means that
+	// the entry could not be written; it is applied here all the same, and
+	// the others have had Δ to lose their lease.
 	Resolve(ctx context.Context, call Call, outcome Outcome) (Receipt, error)
 
-	// Close stops what the log does by itself and waits for it.
-	Close()
+	// Write makes a record, changes it, or removes it (Value nil). When it
+	// returns, [Keep] has been called here, and every live member has the
+	// record, or has not confirmed it within Δ. A write that could not be
+	// shared is kept, and shared as soon as that is possible; if another
+	// member has written the record meanwhile, and otherwise, it is removed.
+	// The error is that of a store that is local (a full disk): nothing was
+	// written then.
+	Write(ctx context.Context, r Record) error
+
+	// Sync returns when what other members had appended before the call is
+	// applied here, or with an error if that cannot be known now.
+	Sync(ctx context.Context) error
+
+	// MergeActivity gives times of activity to the other members and returns
+	// those that they gave since the last call: Unix milliseconds by name, of
+	// which the latest counts. They are no entries, and not in order.
+	MergeActivity(ctx context.Context, seen map[string]int64) (map[string]int64, error)
 }
 
 // Apply puts an entry into force: when it returns, nothing that the entry
 // puts in doubt passes any more on this replica. It is called for one entry
 // after the other, in order, and must not call the ledger.
 type Apply func(Entry)
+
+// Options of a ledger. Apply and Clock are required.
+type Options struct {
+	Clock authz.Clock
+	Apply Apply
+	Keep  Keep // nil if there are no records
+}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,42 +13,43 @@ import (
 // Memory is the log of a single process. Its lease is always fresh: nobody
 // else writes. What it holds ends with the process, and so do all decisions.
 type Memory struct {
-	clock   authz.Clock
-	apply   Apply
+	opts    Options
 	applied atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below, and keeps the entries in order
-	last    uint64     // id of the last call
-	pending map[uint64]*pending
+	last    uint64     // number of the last call
+	pending map[string]*pending
 	closed  bool
 	firing  sync.WaitGroup
 }
 
 // pending is an announced call.
 type pending struct {
-	intent Intent
-	until  authz.Instant
-	timer  *time.Timer
+	until authz.Instant
+	timer *time.Timer
 }
 
-// NewMemory returns an empty log that puts its entries into force by apply.
-func NewMemory(clock authz.Clock, apply Apply) *Memory {
-	return &Memory{clock: clock, apply: apply, pending: make(map[uint64]*pending)}
+// NewMemory returns an empty log.
+func NewMemory(opts Options) *Memory {
+	return &Memory{opts: opts, pending: make(map[string]*pending)}
 }
 
 // Applied implements [authz.Lease].
 func (m *Memory) Applied() authz.Seq { return authz.Seq(m.applied.Load()) }
 
 // Fresh implements [authz.Lease].
-func (m *Memory) Fresh() authz.Instant { return m.clock() }
+func (m *Memory) Fresh() authz.Instant { return m.opts.Clock() }
+
+// Loaded implements [Ledger].
+func (m *Memory) Loaded(context.Context) error { return nil }
 
 // Begin implements [Ledger]. It does not fail.
 func (m *Memory) Begin(_ context.Context, in Intent) (Call, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.last++
-	call := Call{m.last}
-	p := &pending{intent: in, until: m.clock().Add(in.Limit)}
+	call := Call{id: strconv.FormatUint(m.last, 10), intent: in, begun: m.opts.Clock()}
+	p := &pending{until: call.begun.Add(in.Limit)}
 	m.firing.Add(1)
 	p.timer = time.AfterFunc(in.Limit, func() {
 		defer m.firing.Done()
@@ -78,15 +80,39 @@ func (m *Memory) end(call Call, outcome Outcome) authz.Seq {
 		return 0
 	}
 	seq := authz.Seq(m.applied.Add(1))
-	m.apply(Entry{
-		Seq: seq, Subjects: p.intent.Subjects, Everybody: p.intent.Everybody,
-		Unclear: outcome == Unclear, Until: p.until,
-	})
+	m.opts.Apply(call.entry(seq, outcome))
 	return seq
 }
 
-// Close implements [Ledger].
-func (m *Memory) Close() {
+// entry is what becomes of a call.
+func (c Call) entry(seq authz.Seq, outcome Outcome) Entry {
+	return Entry{
+		Seq: seq, Subjects: c.intent.Subjects, Everybody: c.intent.Everybody,
+		Unclear: outcome == Unclear, Until: c.begun.Add(c.intent.Limit),
+	}
+}
+
+// Write implements [Ledger].
+func (m *Memory) Write(_ context.Context, r Record) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.opts.Keep != nil {
+		m.opts.Keep(r)
+	}
+	return nil
+}
+
+// Sync implements [Ledger]: there is nobody else.
+func (m *Memory) Sync(context.Context) error { return nil }
+
+// MergeActivity implements [Ledger]: there is nobody else.
+func (m *Memory) MergeActivity(context.Context, map[string]int64) (map[string]int64, error) {
+	return nil, nil
+}
+
+// Run implements [Ledger].
+func (m *Memory) Run(ctx context.Context) {
+	<-ctx.Done()
 	m.mu.Lock()
 	m.closed = true
 	for _, p := range m.pending {

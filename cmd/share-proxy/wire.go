@@ -56,7 +56,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 	p, err = proxy.New(ctx, proxy.Options{
 		Routes: table, Hub: client,
 		NewLedger: func(clock authz.Clock, apply ledger.Apply) ledger.Ledger {
-			return ledger.NewMemory(clock, apply)
+			return ledger.NewMemory(ledger.Options{Clock: clock, Apply: apply})
 		},
 		Clock: bootClock(),
 		Rule: authz.Rule{

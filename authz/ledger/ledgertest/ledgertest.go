@@ -3,6 +3,7 @@
 package ledgertest
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
@@ -13,8 +14,8 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 )
 
-// New makes an empty log whose entries are put into force by apply.
-type New func(t *testing.T, clock authz.Clock, apply ledger.Apply) ledger.Ledger
+// New makes an empty log.
+type New func(t *testing.T, opts ledger.Options) ledger.Ledger
 
 // Recorder keeps the entries that were applied.
 type Recorder struct {
@@ -61,8 +62,20 @@ func Run(t *testing.T, newLedger New) {
 func start(t *testing.T, newLedger New, apply ledger.Apply) ledger.Ledger {
 	t.Helper()
 	origin := time.Now()
-	l := newLedger(t, func() authz.Instant { return authz.Instant(time.Since(origin)) }, apply)
-	t.Cleanup(l.Close)
+	l := newLedger(t, ledger.Options{
+		Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
+		Apply: apply,
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.Run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	if err := l.Loaded(t.Context()); err != nil {
+		t.Fatalf("Loaded: %v", err)
+	}
 	return l
 }
 
