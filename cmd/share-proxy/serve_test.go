@@ -86,7 +86,7 @@ func TestTheProgramListensAndEndsOnSIGTERM(t *testing.T) {
 		t.Errorf("the misspelt setting is said as %s, want a warning", warning)
 	}
 	cmd.until(t, `"variables":["SHARE_PROXY_SECRET"]`)
-	for _, server := range []string{"public", "api", "metrics"} {
+	for _, server := range []string{"metrics", "public", "api"} {
 		var line struct{ Msg, Server, Addr string }
 		if text := cmd.until(t, "listening"); json.Unmarshal([]byte(text), &line) != nil || line.Server != server || line.Addr == "" {
 			t.Errorf("line %s, want the address of %s", text, server)

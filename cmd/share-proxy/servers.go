@@ -18,6 +18,7 @@ import (
 type servers struct {
 	log                *slog.Logger
 	public, api, admin *boundServer
+	loaded             atomic.Bool // ready
 	stopping           atomic.Bool // not ready any more
 }
 
@@ -37,7 +38,7 @@ func bindAll(ctx context.Context, cfg Config, log *slog.Logger, p *parts, reg *p
 		api:    &boundServer{name: "api", http: newAPIServer(p.API)},
 	}
 	s.admin = &boundServer{name: "metrics", http: newAdminServer(adminHandler(func() bool {
-		return p.Ready() && !s.stopping.Load()
+		return s.loaded.Load() && !s.stopping.Load()
 	}, reg))}
 	f := cfg.Flags
 	if f.KeepAliveTimeout > 0 {
@@ -121,17 +122,22 @@ func (b *boundServer) bind(ctx context.Context, host string, port int, log *slog
 
 // run serves until ctx ends, which begins the drain, or until anything fails,
 // which ends everything. All that it starts has ended when it returns.
+//
+// Metrics are served first, then the table is loaded, and only then are
+// visitors and the Hub: whoever connects meanwhile waits in the listener's
+// queue, so that nobody is told of a route that it is not there, and the Hub
+// finds both ports open (it gives them 10 s).
 func (s *servers) run(ctx, life context.Context, p *parts, drain time.Duration) error {
 	life, end := context.WithCancel(life)
 	defer end()
 	var running sync.WaitGroup
-	failed := make(chan error, 1+s.listeners()) // nobody who fails waits
+	failed := make(chan error, 2+s.listeners()) // nobody who fails waits
 	running.Go(func() {
 		if err := p.Run(life); err != nil {
 			failed <- fmt.Errorf("background work: %w", err)
 		}
 	})
-	for _, b := range s.all() {
+	serve := func(b *boundServer) {
 		for _, l := range b.listeners {
 			running.Go(func() {
 				if err := b.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -141,14 +147,49 @@ func (s *servers) run(ctx, life context.Context, p *parts, drain time.Duration) 
 			s.log.InfoContext(ctx, "listening", "server", b.name, "addr", l.Addr().String())
 		}
 	}
+	serve(s.admin)
+	loading, giveUp := context.WithCancel(ctx)
+	running.Go(func() {
+		if err := s.load(loading, p); err != nil {
+			failed <- err
+		}
+		serve(s.public) // also after the end: it closes the listener
+		serve(s.api)
+	})
 	var err error
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	giveUp()
 	err = errors.Join(err, s.stop(life, p, drain, end))
 	running.Wait()
 	return err
+}
+
+// load waits for the first load of the table, and then is ready. A store that
+// is away is waited for until the limit of the parts is over: routes then come
+// from the Hub, or from the store when it is back.
+func (s *servers) load(ctx context.Context, p *parts) error {
+	waiting, cancel := ctx, context.CancelFunc(func() {})
+	if p.LoadLimit > 0 {
+		waiting, cancel = context.WithTimeout(ctx, p.LoadLimit)
+	}
+	defer cancel()
+	began := time.Now()
+	err := p.Loaded(waiting)
+	switch {
+	case ctx.Err() != nil:
+		return nil // the end came first
+	case err == nil:
+		s.log.InfoContext(ctx, "the table is loaded", "took", time.Since(began).String())
+	case waiting.Err() != nil:
+		s.log.WarnContext(ctx, "the table could not be loaded; going on without until the store answers or the hub writes its routes", "waited", p.LoadLimit.String())
+	default:
+		return fmt.Errorf("loading the table: %w", err)
+	}
+	s.loaded.Store(true)
+	return nil
 }
 
 // stop ends the servers: not ready and no new connections, then what is open

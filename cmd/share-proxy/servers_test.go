@@ -42,7 +42,7 @@ func newTestParts() *testParts {
 		p.drains <- time.Until(deadline)
 		return nil
 	}
-	p.Ready = func() bool { return true }
+	p.Loaded = func(context.Context) error { return nil }
 	return p
 }
 
@@ -133,6 +133,7 @@ func TestDrainLetsRequestsFinishAndIsSeenToTheEnd(t *testing.T) {
 	draining := make(chan struct{})
 	p.Drain = func(context.Context) error { close(draining); return nil }
 	prog := start(t, p, patience)
+	get(t, prog.api, "/") // which is served when the load is over
 	if status, _ := get(t, prog.admin, "/readyz"); status != 200 {
 		t.Errorf("/readyz = %d, want 200", status)
 	}
@@ -168,14 +169,6 @@ func TestDrainLetsRequestsFinishAndIsSeenToTheEnd(t *testing.T) {
 		if status, _ := get(t, b, "/livez"); status != 0 {
 			t.Errorf("%s still answers %d after the end", b.name, status)
 		}
-	}
-}
-
-func TestNotReadyBeforeThePartsAre(t *testing.T) {
-	p := newTestParts()
-	p.Ready = func() bool { return false }
-	if status, _ := get(t, start(t, p, time.Second).admin, "/readyz"); status != 503 {
-		t.Errorf("/readyz = %d, want 503", status)
 	}
 }
 
@@ -221,6 +214,13 @@ func TestAFailureEndsTheProgramWithItsError(t *testing.T) {
 	t.Run("of the background work", func(t *testing.T) {
 		p := newTestParts()
 		p.Run = func(context.Context) error { return fault }
+		if err := start(t, p, time.Second).end(t); !errors.Is(err, fault) {
+			t.Errorf("run = %v, want %v", err, fault)
+		}
+	})
+	t.Run("of the load", func(t *testing.T) {
+		p := newTestParts()
+		p.Loaded = func(context.Context) error { return fault }
 		if err := start(t, p, time.Second).end(t); !errors.Is(err, fault) {
 			t.Errorf("run = %v, want %v", err, fault)
 		}

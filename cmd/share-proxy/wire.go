@@ -35,8 +35,11 @@ type parts struct {
 	// Drain ends what Shutdown of a server does not: sockets, spread over the
 	// time until ctx ends. It returns when nothing is open or ctx has ended.
 	Drain func(ctx context.Context) error
-	// Ready reports whether the first load of the table is done.
-	Ready func() bool
+	// Loaded returns nil when the table is loaded for the first time, or ctx's
+	// error. Run must be under way.
+	Loaded func(ctx context.Context) error
+	// LoadLimit is how long that is waited for; 0 is as long as it takes.
+	LoadLimit time.Duration
 }
 
 // wire connects the parts of the program. It starts nothing.
@@ -80,7 +83,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 			OnCall:      func(op routeapi.Op, status int) { p.ObserveRouteCall(string(op), status) },
 		}),
 		Run: p.Run, Drain: p.Drain,
-		Ready: func() bool { return true }, // the table is in memory: it is loaded
+		Loaded: p.Loaded,
 	}, nil
 }
 
