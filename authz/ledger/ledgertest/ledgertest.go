@@ -3,7 +3,7 @@
 package ledgertest
 
 import (
-	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -42,7 +42,7 @@ var Bob = authz.Subject{Kind: authz.AboutUser, Name: "bob"}
 
 // Run runs the suite.
 func Run(t *testing.T, newLedger New) {
-	for name, test := range map[string]func(*testing.T, New){
+	tests := map[string]func(*testing.T, New){
 		"an intent disturbs nobody":                               intentIsSilent,
 		"a change is applied before resolve returns":              changeIsApplied,
 		"a refused call leaves no entry":                          unchangedIsSilent,
@@ -51,7 +51,9 @@ func Run(t *testing.T, newLedger New) {
 		"resolving twice does nothing":                            resolveTwice,
 		"entries of many callers are applied in one order":        oneOrder,
 		"a position is readable while its entry is being applied": appliedFirst,
-	} {
+	}
+	maps.Copy(tests, recordTests())
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(t, newLedger) })
 		})
@@ -66,16 +68,7 @@ func start(t *testing.T, newLedger New, apply ledger.Apply) ledger.Ledger {
 		Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
 		Apply: apply,
 	})
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { l.Run(ctx) })
-	t.Cleanup(func() {
-		stop()
-		running.Wait()
-	})
-	if err := l.Loaded(t.Context()); err != nil {
-		t.Fatalf("Loaded: %v", err)
-	}
+	runLedger(t, l)
 	return l
 }
 
