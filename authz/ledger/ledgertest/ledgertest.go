@@ -1,5 +1,6 @@
 // Package ledgertest is the suite that every implementation of
-// [ledger.Ledger] passes.
+// [ledger.Ledger] passes, the one that every [ledger.Store] passes, and a
+// [Store] with faults to test replicas on.
 package ledgertest
 
 import (
@@ -14,35 +15,46 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 )
 
+// limit is what the suite's calls may take at the Hub, and patience what a log
+// may take for what it does by itself. Neither is waited for where the time is
+// virtual.
+const (
+	limit    = time.Second
+	patience = 20 * time.Second
+)
+
 // New makes an empty log.
 type New func(t *testing.T, opts ledger.Options) ledger.Ledger
 
-// Recorder keeps the entries that were applied.
-type Recorder struct {
-	mu      sync.Mutex
-	entries []ledger.Entry
+// Subjects of the suite's entries.
+var (
+	Bob   = authz.Subject{Kind: authz.AboutUser, Name: "bob"}
+	carol = authz.Subject{Kind: authz.AboutUser, Name: "carol"}
+)
+
+// about returns what finds the entry about a subject.
+func about(s authz.Subject) func(ledger.Entry) bool {
+	return func(e ledger.Entry) bool { return slices.Contains(e.Subjects, s) }
 }
 
-// Apply implements [ledger.Apply].
-func (r *Recorder) Apply(e ledger.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.entries = append(r.entries, e)
-}
-
-// Entries returns what was applied so far, in order.
-func (r *Recorder) Entries() []ledger.Entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.entries)
-}
-
-// Bob is the subject of the suite's entries.
-var Bob = authz.Subject{Kind: authz.AboutUser, Name: "bob"}
-
-// Run runs the suite.
+// Run runs the suite in virtual time: the log does no I/O.
 func Run(t *testing.T, newLedger New) {
-	tests := map[string]func(*testing.T, New){
+	for name, test := range tests() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, newLedger) })
+		})
+	}
+}
+
+// RunReal runs the suite in real time.
+func RunReal(t *testing.T, newLedger New) {
+	for name, test := range tests() {
+		t.Run(name, func(t *testing.T) { test(t, newLedger) })
+	}
+}
+
+func tests() map[string]func(*testing.T, New) {
+	all := map[string]func(*testing.T, New){
 		"an intent disturbs nobody":                               intentIsSilent,
 		"a change is applied before resolve returns":              changeIsApplied,
 		"a refused call leaves no entry":                          unchangedIsSilent,
@@ -52,22 +64,23 @@ func Run(t *testing.T, newLedger New) {
 		"entries of many callers are applied in one order":        oneOrder,
 		"a position is readable while its entry is being applied": appliedFirst,
 	}
-	maps.Copy(tests, recordTests())
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test(t, newLedger) })
-		})
+	maps.Copy(all, recordTests())
+	return all
+}
+
+// options are those of a ledger on the current clock.
+func options(apply ledger.Apply) ledger.Options {
+	origin := time.Now()
+	return ledger.Options{
+		Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
+		Apply: apply,
 	}
 }
 
-// start makes a ledger on the bubble's clock.
+// start makes a ledger and runs it until the test ends.
 func start(t *testing.T, newLedger New, apply ledger.Apply) ledger.Ledger {
 	t.Helper()
-	origin := time.Now()
-	l := newLedger(t, ledger.Options{
-		Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
-		Apply: apply,
-	})
+	l := newLedger(t, options(apply))
 	runLedger(t, l)
 	return l
 }
@@ -75,7 +88,13 @@ func start(t *testing.T, newLedger New, apply ledger.Apply) ledger.Ledger {
 // begin announces a call about bob.
 func begin(t *testing.T, l ledger.Ledger) ledger.Call {
 	t.Helper()
-	call, err := l.Begin(t.Context(), ledger.Intent{Subjects: []authz.Subject{Bob}, Limit: time.Minute})
+	return beginAbout(t, l, Bob)
+}
+
+// beginAbout announces a call.
+func beginAbout(t *testing.T, l ledger.Ledger, s authz.Subject) ledger.Call {
+	t.Helper()
+	call, err := l.Begin(t.Context(), ledger.Intent{Subjects: []authz.Subject{s}, Limit: limit})
 	if err != nil {
 		t.Fatalf("Begin: %v", err)
 	}
@@ -115,36 +134,46 @@ func changeIsApplied(t *testing.T, newLedger New) {
 	}
 }
 
+// unchangedIsSilent waits for what becomes of a later call that nobody resolves:
+// by then something would have become of this one.
 func unchangedIsSilent(t *testing.T, newLedger New) {
 	var rec Recorder
 	l := start(t, newLedger, rec.Apply)
 	r := resolve(t, l, begin(t, l), ledger.Unchanged)
-	time.Sleep(2 * time.Minute)
-	synctest.Wait()
-	if got := rec.Entries(); len(got) != 0 || r.Seq != 0 {
-		t.Errorf("after a refused call: entries %v, receipt %+v, want none", got, r)
+	beginAbout(t, l, carol)
+	rec.Await(t, about(carol))
+	resolve(t, l, beginAbout(t, l, carol), ledger.Changed)
+	if got := rec.Entries(); slices.ContainsFunc(got, about(Bob)) || r.Seq != 0 {
+		t.Errorf("after a refused call: entries %+v, receipt %+v, want none", got, r)
 	}
 }
 
+// unclearSaysUntil asks for an end that is not too early; how much later depends
+// on how late the entry arrives.
 func unclearSaysUntil(t *testing.T, newLedger New) {
 	var rec Recorder
-	l := start(t, newLedger, rec.Apply)
-	begun := l.Fresh()
+	opts := options(rec.Apply)
+	l := newLedger(t, opts)
+	runLedger(t, l)
+	before := opts.Clock()
 	resolve(t, l, begin(t, l), ledger.Unclear)
+	after := opts.Clock()
 	got := rec.Entries()
-	if len(got) != 1 || !got[0].Unclear || got[0].Until.Sub(begun) != time.Minute {
-		t.Errorf("entries %+v, want one unclear one that ends a minute after %d", got, begun)
+	if len(got) != 1 || !got[0].Unclear || got[0].Until < before.Add(limit) || got[0].Until > after.Add(limit) {
+		t.Errorf("entries %+v, want one unclear one that ends %v after the call began at %d", got, limit, before)
 	}
 }
 
 func forgottenIntent(t *testing.T, newLedger New) {
 	var rec Recorder
-	l := start(t, newLedger, rec.Apply)
+	opts := options(rec.Apply)
+	l := newLedger(t, opts)
+	runLedger(t, l)
+	before := opts.Clock()
 	begin(t, l)
-	time.Sleep(time.Minute + time.Second)
-	synctest.Wait()
-	if got := rec.Entries(); len(got) != 1 || !got[0].Unclear {
-		t.Errorf("entries %+v a minute after an intent, want one unclear one", got)
+	got := rec.Await(t, about(Bob))
+	if len(got) != 1 || !got[0].Unclear || opts.Clock() < before.Add(limit) {
+		t.Errorf("entries %+v at %d, want one unclear one %v after the intent at %d", got, opts.Clock(), limit, before)
 	}
 }
 
