@@ -26,6 +26,9 @@ const (
 	// AboutDenied concerns all who were denied anywhere: something was
 	// granted, and it cannot be seen to whom.
 	AboutDenied
+	// AboutEveryGuest concerns everybody on any server but owners with their
+	// own session: what was changed is not known, because entries are missing.
+	AboutEveryGuest
 )
 
 // Subject is what a ledger entry is about. It is comparable; the fields that
@@ -43,7 +46,7 @@ func (d *Decision) Subjects(yield func(Subject) bool) {
 	if !d.Server.IsZero() {
 		if !yield(Subject{Kind: AboutServer, Name: owner, Server: name}) ||
 			!yield(Subject{Kind: AboutOwner, Name: owner}) ||
-			!d.Interactive && !yield(Subject{Kind: AboutGuests, Name: owner, Server: name}) {
+			!d.Interactive && !d.guests(yield) {
 			return
 		}
 	}
@@ -51,6 +54,12 @@ func (d *Decision) Subjects(yield func(Subject) bool) {
 		return
 	}
 	d.Answer.subjects(yield)
+}
+
+// guests calls yield for the guests among whom d counts.
+func (d *Decision) guests(yield func(Subject) bool) bool {
+	return yield(Subject{Kind: AboutGuests, Name: string(d.Server.Owner), Server: d.Server.Name}) &&
+		yield(Subject{Kind: AboutEveryGuest})
 }
 
 // subjects calls yield for whom the answer is about.
@@ -98,6 +107,8 @@ func (s Subject) String() string {
 		return "guests of " + s.Name + "/" + string(s.Server)
 	case AboutDenied:
 		return "denied"
+	case AboutEveryGuest:
+		return "every guest"
 	}
 	return "unknown"
 }

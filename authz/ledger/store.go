@@ -136,8 +136,10 @@ type SealedEntry struct {
 type Member struct {
 	ID, Name string
 	Counter  uint64 // the tick of its last turn
-	Applied  uint64 // number of the last entry that it had applied then
-	Lost     bool   // dropped by another member
+	// Applied is the number of the last entry that it had applied then; 0 if the
+	// position that it gave is not one of this history.
+	Applied uint64
+	Lost    bool // dropped by another member
 }
 
 // Creation begins an incarnation.

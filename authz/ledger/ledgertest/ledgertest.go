@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,12 +78,26 @@ func options(apply ledger.Apply) ledger.Options {
 	}
 }
 
-// start makes a ledger and runs it until the test ends.
+// start makes a ledger and runs it until the test ends. What a log says before
+// it is loaded, such as that guests are doubted, is not about the suite's calls.
 func start(t *testing.T, newLedger New, apply ledger.Apply) ledger.Ledger {
 	t.Helper()
-	l := newLedger(t, options(apply))
-	runLedger(t, l)
+	l, _ := startWithClock(t, newLedger, apply)
 	return l
+}
+
+func startWithClock(t *testing.T, newLedger New, apply ledger.Apply) (ledger.Ledger, authz.Clock) {
+	t.Helper()
+	var loaded atomic.Bool
+	opts := options(func(e ledger.Entry) {
+		if loaded.Load() {
+			apply(e)
+		}
+	})
+	l := newLedger(t, opts)
+	runLedger(t, l)
+	loaded.Store(true)
+	return l, opts.Clock
 }
 
 // begin announces a call about bob.
@@ -152,12 +167,10 @@ func unchangedIsSilent(t *testing.T, newLedger New) {
 // on how late the entry arrives.
 func unclearSaysUntil(t *testing.T, newLedger New) {
 	var rec Recorder
-	opts := options(rec.Apply)
-	l := newLedger(t, opts)
-	runLedger(t, l)
-	before := opts.Clock()
+	l, clock := startWithClock(t, newLedger, rec.Apply)
+	before := clock()
 	resolve(t, l, begin(t, l), ledger.Unclear)
-	after := opts.Clock()
+	after := clock()
 	got := rec.Entries()
 	if len(got) != 1 || !got[0].Unclear || got[0].Until < before.Add(limit) || got[0].Until > after.Add(limit) {
 		t.Errorf("entries %+v, want one unclear one that ends %v after the call began at %d", got, limit, before)
@@ -166,14 +179,12 @@ func unclearSaysUntil(t *testing.T, newLedger New) {
 
 func forgottenIntent(t *testing.T, newLedger New) {
 	var rec Recorder
-	opts := options(rec.Apply)
-	l := newLedger(t, opts)
-	runLedger(t, l)
-	before := opts.Clock()
+	l, clock := startWithClock(t, newLedger, rec.Apply)
+	before := clock()
 	begin(t, l)
 	got := rec.Await(t, about(Bob))
-	if len(got) != 1 || !got[0].Unclear || opts.Clock() < before.Add(limit) {
-		t.Errorf("entries %+v at %d, want one unclear one %v after the intent at %d", got, opts.Clock(), limit, before)
+	if len(got) != 1 || !got[0].Unclear || clock() < before.Add(limit) {
+		t.Errorf("entries %+v at %d, want one unclear one %v after the intent at %d", got, clock(), limit, before)
 	}
 }
 

@@ -1,0 +1,203 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+)
+
+// intent is a call that somebody announced, as this replica knows it.
+type intent struct {
+	in    Intent
+	since authz.Instant // known here
+}
+
+// sweepEvery is how often the intents of others are looked at.
+const sweepEvery = 5 * time.Second
+
+// Begin implements [Ledger].
+func (r *Replica) Begin(ctx context.Context, in Intent) (Call, error) {
+	call := Call{id: newName(), intent: in, begun: r.opts.Clock()}
+	plain, err := json.Marshal(in)
+	if err != nil {
+		return call, err
+	}
+	r.mu.Lock()
+	r.calls[call.id] = struct{}{}
+	incarnation, sealer := r.incarnation, r.sealer
+	r.mu.Unlock()
+	if !r.leased() {
+		return call, errAway
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	if err := r.store.Announce(ctx, incarnation, call.id, sealer.seal(plain, "intent", call.id)); err != nil {
+		return call, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.intents[call.id] = intent{in, call.begun}
+	return call, nil
+}
+
+// Resolve implements [Ledger].
+func (r *Replica) Resolve(ctx context.Context, call Call, outcome Outcome) (Receipt, error) {
+	r.mu.Lock()
+	_, pending := r.calls[call.id]
+	delete(r.calls, call.id)
+	delete(r.intents, call.id)
+	r.mu.Unlock()
+	if !pending {
+		return Receipt{}, nil
+	}
+	if outcome == Unchanged {
+		return Receipt{State: Done}, r.withdraw(ctx, call)
+	}
+	o := &op{intent: call.id, body: body{
+		Subjects: call.intent.Subjects, Everybody: call.intent.Everybody, Unclear: outcome == Unclear,
+		Left: call.begun.Add(call.intent.Limit).Sub(r.opts.Clock()),
+	}}
+	if err := r.submit(ctx, o); err != nil {
+		return r.alone(ctx, o), err
+	}
+	return r.await(o.waiter), nil
+}
+
+// alone puts a change into force here that could not be written. It stays in
+// line, so that the others learn it as soon as they can. By the time that it
+// returns, those who lost the log with this replica have lost their lease.
+func (r *Replica) alone(ctx context.Context, o *op) Receipt {
+	r.mu.Lock()
+	o.waiter = nil
+	seq := r.local(o.body.entry(0, r.opts.Clock()))
+	r.mu.Unlock()
+	timer := time.NewTimer(r.opts.Bound)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-r.closed:
+	}
+	return Receipt{Seq: seq, State: Within}
+}
+
+// withdraw takes back the announcement of a call that changed nothing. If that
+// fails, it becomes an unclear entry when its time is up, which costs questions.
+func (r *Replica) withdraw(ctx context.Context, call Call) error {
+	r.mu.Lock()
+	incarnation := r.incarnation
+	r.mu.Unlock()
+	if !r.leased() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patience)
+	defer cancel()
+	if err := r.store.Withdraw(ctx, incarnation, call.id); err != nil {
+		r.opts.Log.WarnContext(ctx, "withdrawing an announced call", "error", err)
+	}
+	return nil
+}
+
+// Write implements [Ledger]. It does not fail.
+func (r *Replica) Write(ctx context.Context, rec Record) error {
+	c := &change{Kind: rec.Kind, Name: rec.Name, Value: rec.Value, Removed: rec.Value == nil}
+	o := &op{body: body{Record: c}}
+	if r.leased() {
+		if err := r.submit(ctx, o); err == nil {
+			r.await(o.waiter)
+			return nil
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if o.body.Order == 0 { // was not tried
+		r.order++
+		o.body.Order = r.order
+	}
+	r.records.write(c.key(), early{value: c.record(0).value, after: r.at.Number, order: o.body.Order})
+	return nil
+}
+
+// keepHouse does what is due now and then. What fails is done the next time.
+func (r *Replica) keepHouse(ctx context.Context) {
+	now := r.opts.Clock()
+	r.mu.Lock()
+	silent, over := r.members.silent(r.member, now), r.members.over(now)
+	incarnation := r.incarnation
+	sweep := now.Sub(r.swept) >= sweepEvery
+	if sweep {
+		r.swept = now
+	}
+	r.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	for id, counter := range silent {
+		r.note(ctx, r.store.Drop(ctx, id, counter))
+		r.opts.Log.WarnContext(ctx, "a replica is silent: revocations are bounded by Δ until it is back or forgotten", "member", id)
+	}
+	for _, id := range over {
+		r.note(ctx, r.store.Forget(ctx, id))
+	}
+	if sweep {
+		found, err := r.store.Intents(ctx, incarnation)
+		r.note(ctx, err)
+		if err == nil {
+			r.learnIntents(found, now)
+		}
+	}
+	r.resolveOrphans(now)
+}
+
+func (r *Replica) note(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		r.opts.Log.WarnContext(ctx, "the shared log", "error", err)
+	}
+}
+
+// learnIntents takes in which calls are announced.
+func (r *Replica) learnIntents(found map[string][]byte, now authz.Instant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.intents {
+		if _, is := found[id]; !is {
+			delete(r.intents, id)
+		}
+	}
+	for id, sealed := range found {
+		if _, known := r.intents[id]; known {
+			continue
+		}
+		plain, err := r.sealer.open(sealed, "intent", id)
+		var in Intent
+		if err == nil {
+			err = json.Unmarshal(plain, &in)
+		}
+		if err != nil { // forged: it concerns nobody
+			continue
+		}
+		r.intents[id] = intent{in, now}
+	}
+}
+
+// resolveOrphans appends an unclear entry for calls whose time is up: the
+// replica that announced them has died. All members try, one succeeds.
+func (r *Replica) resolveOrphans(now authz.Instant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, it := range r.intents {
+		if now.Sub(it.since) < it.in.Limit {
+			continue
+		}
+		delete(r.intents, id)
+		delete(r.calls, id)
+		o := &op{intent: id, onlyPending: true, body: body{
+			Subjects: it.in.Subjects, Everybody: it.in.Everybody, Unclear: true,
+		}}
+		if r.enqueue(o) == nil {
+			r.nudge()
+		}
+	}
+}
