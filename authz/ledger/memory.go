@@ -11,9 +11,12 @@ import (
 )
 
 // Memory is the log of a single process. Its lease is always fresh: nobody
-// else writes. What it holds ends with the process, and so do all decisions.
+// else writes. What it knows of calls ends with the process, and so do all
+// decisions; its records do too, unless it has a [File].
 type Memory struct {
 	opts    Options
+	file    *File         // nil: records are kept nowhere
+	loaded  chan struct{} // closed when the records of the file were kept
 	applied atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below, and keeps the entries in order
@@ -31,7 +34,18 @@ type pending struct {
 
 // NewMemory returns an empty log.
 func NewMemory(opts Options) *Memory {
-	return &Memory{opts: opts, pending: make(map[string]*pending)}
+	m := NewMemoryOn(nil, opts)
+	close(m.loaded)
+	return m
+}
+
+// NewMemoryOn returns a log whose records are in a file. Run reads them, and
+// closes the file at its end.
+func NewMemoryOn(file *File, opts Options) *Memory {
+	if opts.Keep == nil {
+		opts.Keep = func(Record) {}
+	}
+	return &Memory{opts: opts, file: file, loaded: make(chan struct{}), pending: make(map[string]*pending)}
 }
 
 // Applied implements [authz.Lease].
@@ -41,7 +55,14 @@ func (m *Memory) Applied() authz.Seq { return authz.Seq(m.applied.Load()) }
 func (m *Memory) Fresh() authz.Instant { return m.opts.Clock() }
 
 // Loaded implements [Ledger].
-func (m *Memory) Loaded(context.Context) error { return nil }
+func (m *Memory) Loaded(ctx context.Context) error {
+	select {
+	case <-m.loaded:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Begin implements [Ledger]. It does not fail.
 func (m *Memory) Begin(_ context.Context, in Intent) (Call, error) {
@@ -92,26 +113,44 @@ func (c Call) entry(seq authz.Seq, outcome Outcome) Entry {
 	}
 }
 
-// Write implements [Ledger].
-func (m *Memory) Write(_ context.Context, r Record) error {
+// Write implements [Ledger]. With a file it fails if the file cannot be written.
+func (m *Memory) Write(ctx context.Context, r Record) error {
+	r.Early = false
+	if m.file == nil {
+		m.keep(r)
+		return nil
+	}
+	if err := m.Loaded(ctx); err != nil { // what is loaded is older than r
+		return err
+	}
+	return m.file.write(r, m.keep)
+}
+
+// keep is Options.Keep in the order of the log.
+func (m *Memory) keep(r Record) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.opts.Keep != nil {
-		m.opts.Keep(r)
-	}
-	return nil
+	m.opts.Keep(r)
 }
 
 // Sync implements [Ledger]: there is nobody else.
 func (m *Memory) Sync(context.Context) error { return nil }
 
-// MergeActivity implements [Ledger]: there is nobody else.
-func (m *Memory) MergeActivity(context.Context, map[string]int64) (map[string]int64, error) {
-	return nil, nil
+// MergeActivity implements [Ledger]. There is nobody else but the process that
+// had the file before.
+func (m *Memory) MergeActivity(_ context.Context, seen map[string]int64) (map[string]int64, error) {
+	if m.file == nil {
+		return nil, nil
+	}
+	return m.file.mergeActivity(seen)
 }
 
 // Run implements [Ledger].
 func (m *Memory) Run(ctx context.Context) {
+	if m.file != nil {
+		m.file.load(m.keep)
+		close(m.loaded)
+	}
 	<-ctx.Done()
 	m.mu.Lock()
 	m.closed = true
@@ -122,4 +161,7 @@ func (m *Memory) Run(ctx context.Context) {
 	}
 	m.mu.Unlock()
 	m.firing.Wait()
+	if m.file != nil {
+		_ = m.file.Close() // what was written is on the disk
+	}
 }
