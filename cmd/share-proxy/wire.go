@@ -138,7 +138,7 @@ func hubAddress(cfg Config, table *route.Table) func() (*url.URL, error) {
 
 // hubRoute returns the Hub's own route, or nil.
 func hubRoute(table *route.Table) *route.Route {
-	for _, r := range table.All() {
+	for _, r := range table.All(context.Background()) {
 		if r.Class == route.ClassHub {
 			return r
 		}

@@ -16,6 +16,9 @@
 //   - posting a route again as it was does not end its lifetime: the Hub does so
 //     whenever it checks its routes.
 //
+// A table of one of several replicas is written through the log that they have in
+// common: see Shared.
+//
 // What it deliberately does not do: parse request targets (package target), speak
 // HTTP (package routeapi), decide who may pass (package authz).
 package route
@@ -27,7 +30,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -48,13 +50,8 @@ type Route struct {
 	Class      Class
 	Server     authz.Server // whose server; zero if Class is not ClassServer, or nobody's
 
-	life *life
-}
-
-// A life is shared by a route and the equal ones that replace it.
-type life struct {
-	over     atomic.Bool
-	activity atomic.Int64 // Unix milliseconds, the precision of the route API
+	early bool // posted here while the log was away
+	life  *life
 }
 
 // New makes the route that the Hub describes by a decoded path, a target and
@@ -66,17 +63,15 @@ func New(path, target string, data map[string]json.RawMessage, at time.Time) (*R
 		return nil, err
 	}
 	class, server := classify(data)
-	r := &Route{
+	return &Route{
 		Path:       Key(path),
 		Target:     u,
 		TargetText: target,
 		Data:       maps.Clone(data),
 		Class:      class,
 		Server:     server,
-		life:       new(life),
-	}
-	r.life.activity.Store(at.UnixMilli())
-	return r, nil
+		life:       newLife(at),
+	}, nil
 }
 
 // Key returns the form of a decoded path under which routes are kept: with a
@@ -87,45 +82,6 @@ func Key(path string) string {
 		path = "/" + path
 	}
 	return path
-}
-
-// Ended reports whether the route was removed, or replaced by one with another
-// target, server or class. One that was posted again as it was has not ended.
-func (r *Route) Ended() bool { return r.life.over.Load() }
-
-// Life identifies the lifetime: routes that only replaced each other with the
-// same target and server have the same, and nothing else does. Comparable.
-func (r *Route) Life() any { return r.life }
-
-// Touch records activity. Of several times the latest counts.
-func (r *Route) Touch(at time.Time) {
-	ms := at.UnixMilli()
-	for {
-		last := r.life.activity.Load()
-		if ms <= last || r.life.activity.CompareAndSwap(last, ms) {
-			return
-		}
-	}
-}
-
-// LastActivity returns the time of the last Touch, or of the last post if that
-// was later; in UTC, to the millisecond.
-func (r *Route) LastActivity() time.Time {
-	return time.UnixMilli(r.life.activity.Load()).UTC()
-}
-
-// succeed makes r go on with the life of the route that it replaces, if both
-// lead to the same server; else it ends that life.
-func (r *Route) succeed(old *Route) {
-	if old.life == r.life {
-		return
-	}
-	if old.TargetText != r.TargetText || old.Server != r.Server || old.Class != r.Class {
-		old.life.over.Store(true)
-		return
-	}
-	old.life.activity.Store(r.life.activity.Load())
-	r.life = old.life
 }
 
 // parseTarget refuses what a request could not be sent to. Userinfo and

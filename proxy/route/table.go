@@ -36,11 +36,12 @@ func NewTable(hosts bool) *Table {
 }
 
 // Add puts a route in, in the place of the one with the same path if there is
-// one. When it returns, Match finds it. r belongs to the table then.
-//
-// The error is for tables that share their routes and could not; this one
-// refuses only routes that New did not make or that have ended.
-func (t *Table) Add(_ context.Context, r *Route) error {
+// one. When it returns, Match finds it. r belongs to the table then. It refuses
+// only routes that New did not make or that have ended.
+func (t *Table) Add(_ context.Context, r *Route) error { return t.put(r) }
+
+// put is Add.
+func (t *Table) put(r *Route) error {
 	old, err := t.add(r)
 	if old != nil && old.Ended() {
 		t.tellEnded(old)
@@ -48,7 +49,7 @@ func (t *Table) Add(_ context.Context, r *Route) error {
 	return err
 }
 
-// add is Add under the lock; it returns the route that was replaced.
+// add is put under the lock; it returns the route that was replaced.
 func (t *Table) add(r *Route) (old *Route, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,26 +84,32 @@ func (t *Table) tellEnded(r *Route) {
 }
 
 // Remove takes the route with that decoded path out and ends its lifetime. It
-// reports whether there was one. See Add for the error.
+// reports whether there was one, and does not fail.
 func (t *Table) Remove(_ context.Context, path string) (bool, error) {
-	old := t.take(t.indexKey(Key(path)))
-	if old == nil {
-		return false, nil
-	}
-	t.tellEnded(old)
-	return true, nil
+	return t.drop(t.indexKey(Key(path)), nil), nil
 }
 
-// take is Remove under the lock; it returns the route that was there.
-func (t *Table) take(key string) *Route {
+// drop is Remove by index key. With only, it leaves any other route there.
+func (t *Table) drop(key string, only *Route) bool {
+	old := t.take(key, only)
+	if old == nil {
+		return false
+	}
+	t.tellEnded(old)
+	return true
+}
+
+// take is drop under the lock; it returns the route that was there.
+func (t *Table) take(key string, only *Route) *Route {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.byKey[key]
-	if old != nil {
-		delete(t.byKey, key)
-		old.life.over.Store(true)
-		t.root.remove(key)
+	if old == nil || only != nil && old != only {
+		return nil
 	}
+	delete(t.byKey, key)
+	old.life.over.Store(true)
+	t.root.remove(key)
 	return old
 }
 
@@ -115,7 +122,7 @@ func (t *Table) Get(path string) (*Route, bool) {
 }
 
 // All returns all routes, in no particular order. The slice is the caller's.
-func (t *Table) All() []*Route {
+func (t *Table) All(context.Context) []*Route {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	all := make([]*Route, 0, len(t.byKey))

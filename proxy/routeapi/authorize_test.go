@@ -111,7 +111,7 @@ func TestPagesInABrowserAreRefused(t *testing.T) {
 			if w := a.send(r); w.Code != tt.want {
 				t.Errorf("status = %d, want %d", w.Code, tt.want)
 			}
-			if n := len(a.table.All()); (n == 1) != (tt.want == 201) {
+			if n := len(a.table.All(t.Context())); (n == 1) != (tt.want == 201) {
 				t.Errorf("%d routes after the call", n)
 			}
 		})

@@ -25,7 +25,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) int {
 		}
 	}
 	shown := make(map[string]any)
-	for _, listed := range h.Table.All() {
+	for _, listed := range h.Table.All(r.Context()) {
 		if since == "" || listed.LastActivity().Before(limit) {
 			shown[listed.Path] = h.describe(listed)
 		}

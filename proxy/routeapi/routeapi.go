@@ -32,11 +32,14 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
 )
 
-// Table is where the routes are kept. A write has been applied when it returns
-// without an error; with one it is unknown whether it was, and the Hub, which is
-// answered 503, tries again.
+// Table is where the routes are kept: a [route.Shared], or a [route.Table] that
+// nobody shares. A write has been applied when it returns without an error; with
+// one it is unknown whether it was, and the Hub, which is answered 503, tries
+// again. A table must not fail because other replicas are out of reach: a 503
+// for a POST ends the user's server, and one for a GET of all ends a Hub that
+// starts. All may wait for what others have written, but not for long.
 type Table interface {
-	All() []*route.Route
+	All(ctx context.Context) []*route.Route
 	Get(path string) (*route.Route, bool)
 	Add(ctx context.Context, r *route.Route) error
 	Remove(ctx context.Context, path string) (found bool, err error)

@@ -118,7 +118,7 @@ func TestCallsAreAnsweredAsByCHP(t *testing.T) {
 			a := newAPI(nil)
 			a.call("POST", "/api/routes/", `{"target":"http://hub:8081","hub":true}`)
 			a.call("POST", "/api/routes/user/alice", posted)
-			before := len(a.table.All())
+			before := len(a.table.All(t.Context()))
 
 			w := a.call(tt.method, tt.target, tt.body)
 			if w.Code != tt.status || w.Body.String() != tt.want {
@@ -127,7 +127,7 @@ func TestCallsAreAnsweredAsByCHP(t *testing.T) {
 			if got, want := a.calls[len(a.calls)-1], string(tt.op)+" "+http.StatusText(tt.status); got != want {
 				t.Errorf("OnCall got %q, want %q", got, want)
 			}
-			if after := len(a.table.All()); tt.status >= 400 && after != before {
+			if after := len(a.table.All(t.Context())); tt.status >= 400 && after != before {
 				t.Errorf("a refused call left %d routes, want %d", after, before)
 			}
 			if strings.Contains(a.log.String(), token) {
