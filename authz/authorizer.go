@@ -29,16 +29,42 @@ type Lease interface {
 // be found out. It never means "no".
 var ErrNoDecision = errors.New("no decision")
 
-// Options of an [Authorizer]. All fields are required but Observe.
+// Lookup says where the answer to a question was found.
+type Lookup uint8
+
+// The places. Miss, the zero Lookup, is also a question without an answer.
+const (
+	Miss      Lookup = iota // the Hub was asked
+	Hit                     // in memory
+	HitShared               // another replica had left it
+)
+
+// String returns the place as it stands in metrics.
+func (l Lookup) String() string {
+	switch l {
+	case Miss:
+		return "miss"
+	case Hit:
+		return "hit"
+	case HitShared:
+		return "shared"
+	}
+	return "miss"
+}
+
+// Options of an [Authorizer]. All fields are required but Shared and Observe.
 type Options struct {
 	Hub    Asker
 	Lease  Lease
 	Clock  Clock
 	Rule   Rule
 	Budget *Budget
-	// Observe, if set, is told about every look-up: whether the answer was
-	// at hand. It must not block.
-	Observe func(hit bool)
+	// Shared is where the replicas leave answers for each other; nil if there
+	// is one process.
+	Shared Shared
+	// Observe, if set, is told once per Decide where the answer was. It must
+	// not block.
+	Observe func(Lookup)
 }
 
 // Authorizer keeps the Hub's answers and computes decisions from them. One
@@ -52,6 +78,7 @@ type Authorizer struct {
 	ctx    context.Context //nolint:containedctx // ends the questions, which outlive their askers
 	cancel context.CancelFunc
 	asking sync.WaitGroup
+	taking chan struct{} // has room for those who look for a shared answer
 
 	answered atomic.Int64 // Instant at which the Hub last answered a question
 	failed   atomic.Int64 // Instant at which it last failed to
@@ -67,6 +94,7 @@ func NewAuthorizer(ctx context.Context, opts Options) *Authorizer {
 	return &Authorizer{
 		opts: opts, ctx: ctx, cancel: cancel,
 		gens:     Generations{Horizon: max(opts.Rule.Guests, opts.Rule.Owners), Clock: opts.Clock},
+		taking:   make(chan struct{}, maxTaking),
 		entries:  make(map[Key]*entry),
 		sessions: make(map[string]struct{}),
 	}
@@ -95,6 +123,9 @@ func (a *Authorizer) Young(d *Decision) bool { return a.opts.Rule.Young(d, a.vie
 // Ripe reports whether the credential behind d should be asked about again
 // without making anybody wait.
 func (a *Authorizer) Ripe(d *Decision) bool { return a.opts.Rule.Ripe(d, a.view()) }
+
+// Leased reports whether the view of the ledger is younger than Δ.
+func (a *Authorizer) Leased() bool { return a.opts.Rule.Leased(a.view()) }
 
 func (a *Authorizer) view() View {
 	return View{Now: a.opts.Clock(), Fresh: a.opts.Lease.Fresh(), HubAway: a.HubAway()}

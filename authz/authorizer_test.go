@@ -229,14 +229,14 @@ func TestAHubSlowerThanTIsNoDecisionAndNoEndlessLoop(t *testing.T) {
 
 func TestObserveIsToldOncePerDecision(t *testing.T) {
 	in(t, func(w *world) {
-		var hits []bool
-		w.auth.opts.Observe = func(hit bool) { hits = append(hits, hit) }
+		var found []Lookup
+		w.auth.opts.Observe = func(l Lookup) { found = append(found, l) }
 		w.decide(bobs)
 		w.decide(bobs)
 		pass(6 * time.Second)
 		w.decide(bobs)
-		if got, want := fmt.Sprint(hits), "[false true false]"; got != want {
-			w.t.Errorf("hits %s, want %s", got, want)
+		if got, want := fmt.Sprint(found), "[miss hit miss]"; got != want {
+			w.t.Errorf("found %s, want %s", got, want)
 		}
 	})
 }

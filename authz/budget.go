@@ -27,16 +27,18 @@ type Payer struct {
 // ErrBudget means that a question waited too long for its turn.
 var ErrBudget = errors.New("the budget of questions to the hub is used up")
 
-// Budget limits how much the Hub is asked. A revocation's questions and first
-// questions of known sessions go at once; re-checks share a rate and take
-// turns by user; unknown credentials are paid for by their address. It is safe
-// for concurrent use. Use [NewBudget]: the zero Budget has nothing to give.
+// Budget limits how much the Hub is asked. First questions of known sessions
+// go at once, and a revocation's from a reserve; re-checks share a rate and
+// take turns by user, as do a revocation's questions that find the reserve
+// empty; unknown credentials are paid for by their address. It is safe for
+// concurrent use. Use [NewBudget]: the zero Budget has nothing to give.
 type Budget struct {
 	clock Clock
 	rate  float64 // re-checks per second
 
 	mu       sync.Mutex // guards the fields below
 	rechecks bucket
+	urgent   bucket          // for revocations
 	waiting  []*turn         // re-checks in line, by turn
 	served   map[User]uint64 // number of the last turn of a user in line
 	round    uint64
@@ -51,12 +53,20 @@ type turn struct {
 	ready  chan struct{}
 }
 
+// reserved is how many questions revocations may cause at once: a call that
+// takes a server from 200 guests, each with a laptop and a phone, holds nobody
+// for longer than the Hub needs. The reserve fills up at the rate of the
+// re-checks, so that the Hub is asked about known credentials at twice that
+// rate at most, whatever changes are made and by whom.
+const reserved = 500
+
 // NewBudget returns a budget of perSecond re-checks, with a burst of one
 // second.
 func NewBudget(clock Clock, perSecond int) *Budget {
 	return &Budget{
 		clock: clock, rate: float64(perSecond),
 		rechecks: bucket{tokens: float64(perSecond), at: clock()},
+		urgent:   bucket{tokens: reserved, at: clock()},
 		served:   make(map[User]uint64),
 		clients:  make(clients),
 	}
@@ -73,18 +83,24 @@ func (b *Budget) Deferred() uint64 {
 // [ErrBudget] when ctx ended before its turn came.
 func (b *Budget) Wait(ctx context.Context, p Payer) error {
 	switch {
-	case p.Cause == CauseRevocation:
-		return nil
 	case b.clock == nil:
 		return ErrBudget
-	case p.Cause == CauseRecheck:
-		return b.waitTurn(ctx, p.User)
-	default:
+	case p.Cause == CauseFirst:
 		return b.waitClient(ctx, p.Client)
+	case p.Cause == CauseRevocation && b.takeReserved():
+		return nil
+	default:
+		return b.waitTurn(ctx, p.User)
 	}
 }
 
-// waitTurn queues a re-check. A user with many credentials gets his next turn
+func (b *Budget) takeReserved() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.urgent.take(b.clock(), b.rate, reserved)
+}
+
+// waitTurn queues a question about a known credential. A user with many credentials gets his next turn
 // only after everybody else in line had one.
 func (b *Budget) waitTurn(ctx context.Context, user User) error {
 	b.mu.Lock()

@@ -39,15 +39,41 @@ func granted(b *Budget, n int, d time.Duration, p Payer) int {
 	return count
 }
 
-func TestRevocationsNeverWait(t *testing.T) {
-	budgeted(t, 1, func(t *testing.T, b *Budget) {
-		granted(b, 10, time.Nanosecond, Payer{Cause: CauseRecheck, User: "bob"}) // used up
+func TestARevocationOfManyDoesNotWait(t *testing.T) {
+	budgeted(t, 10, func(t *testing.T, b *Budget) {
+		granted(b, 20, time.Nanosecond, Payer{Cause: CauseRecheck, User: "bob"}) // used up
 		granted(b, 200, time.Nanosecond, Payer{Client: "192.0.2.1"})
-		start := time.Now()
 		p := Payer{Cause: CauseRevocation, User: "bob", Client: "192.0.2.1"}
-		if n := granted(b, 1000, time.Hour, p); n != 1000 || time.Since(start) != 0 {
-			t.Errorf("%+v: %d of 1000 in %s, want all at once", p, n, time.Since(start))
+		if n := granted(b, reserved+100, time.Nanosecond, p); n != reserved {
+			t.Errorf("%d at once, want the reserve of %d", n, reserved)
 		}
+		<-time.After(10 * time.Second)
+		if n := granted(b, reserved, time.Nanosecond, p); n < 100 || n > 110 {
+			t.Errorf("%d at once after 10 s, want 100 of the reserve and a turn's burst of 10 at most", n)
+		}
+	})
+}
+
+// TestRevocationsWithoutEndTakeTurns: somebody who changes his shares all the
+// time has his guests asked about in turn, and nobody else's wait for them.
+func TestRevocationsWithoutEndTakeTurns(t *testing.T) {
+	budgeted(t, 50, func(t *testing.T, b *Budget) {
+		flood := Payer{Cause: CauseRevocation, User: "guest of a flooder"}
+		granted(b, reserved+50, time.Nanosecond, flood)
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 5000 {
+			all.Go(func() { _ = b.Wait(ctx, flood) })
+		}
+		synctest.Wait()
+		start := time.Now()
+		for _, cause := range []Cause{CauseRecheck, CauseRevocation} {
+			if err := b.Wait(t.Context(), Payer{Cause: cause, User: "bob"}); err != nil || time.Since(start) > time.Second {
+				t.Errorf("cause %d: %v after %s, want a turn soon", cause, err, time.Since(start))
+			}
+		}
+		cancel()
+		all.Wait()
 	})
 }
 

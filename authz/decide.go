@@ -47,6 +47,10 @@ type View struct {
 	HubAway bool
 }
 
+// Leased reports whether the view of the ledger is young enough to go by: an
+// entry that is missing here is younger than Δ.
+func (r Rule) Leased(v View) bool { return v.Now.Sub(v.Fresh) <= r.Bound }
+
 // Young reports whether d, or rather the answer that it was computed from, may
 // still be used. A decision without an answer is as young as the request.
 func (r Rule) Young(d *Decision, v View) bool {
@@ -60,18 +64,23 @@ func (r Rule) Young(d *Decision, v View) bool {
 	if d.Interactive {
 		return age <= r.Owners || v.HubAway && d.Allow && age <= r.Grace
 	}
-	return age <= r.Guests && v.Now.Sub(v.Fresh) <= r.Bound
+	return age <= r.Guests && r.Leased(v)
 }
 
 // Ripe reports whether it is time to ask again, while the answer can still be
 // used: from 0.8 of its time on, so that an active credential never waits.
+// When the lease is about to run out, and after that, the time of a guest's
+// answer is Δ.
 func (r Rule) Ripe(d *Decision, v View) bool {
 	if d.Answer == nil {
 		return false
 	}
 	limit := r.Guests
-	if d.Interactive {
+	switch {
+	case d.Interactive:
 		limit = r.Owners
+	case v.Now.Sub(v.Fresh) > r.Bound/5*4:
+		limit = min(limit, r.Bound)
 	}
 	return v.Now.Sub(d.Answer.Asked) > limit/5*4
 }

@@ -122,9 +122,14 @@ func TestHowOldADecisionMayBe(t *testing.T) {
 		young, ripe bool
 	}{
 		{name: "guest, new", young: true},
-		{name: "guest, at Δ without a lease", age: s, lease: time.Hour, young: true},
-		{name: "guest, after Δ without a lease", age: s + 1, lease: s + 1},
-		{name: "guest, after Δ with a lease as old as may be", age: s + 1, lease: s, young: true},
+		{name: "guest, at 0.8 Δ without a lease", age: s / 5 * 4, lease: time.Hour, young: true},
+		{name: "guest, after 0.8 Δ without a lease", age: s/5*4 + 1, lease: time.Hour, young: true, ripe: true},
+		{name: "guest, at Δ without a lease", age: s, lease: time.Hour, young: true, ripe: true},
+		{name: "guest, after Δ without a lease", age: s + 1, lease: s + 1, ripe: true},
+		{name: "guest, after Δ with a lease as old as may be", age: s + 1, lease: s, young: true, ripe: true},
+		{name: "guest, after Δ with a lease that is about to end", age: s + 1, lease: s/5*4 + 1, young: true, ripe: true},
+		{name: "guest, after Δ with a lease that is not", age: s + 1, lease: s / 5 * 4, young: true},
+		{name: "guest denied, after Δ without a lease", deny: true, age: s + 1, lease: s + 1, ripe: true},
 		{name: "guest, at 0.8 T", age: 4 * s, young: true},
 		{name: "guest, after 0.8 T", age: 4*s + 1, young: true, ripe: true},
 		{name: "guest, at T", age: 5 * s, young: true, ripe: true},
@@ -133,6 +138,7 @@ func TestHowOldADecisionMayBe(t *testing.T) {
 		{name: "guest denied, at T", age: 5 * s, deny: true, young: true, ripe: true},
 		{name: "guest denied, after T", age: 5*s + 1, deny: true, ripe: true},
 		{name: "owner, after Δ without a lease", interactive: true, age: s + 1, lease: time.Hour, young: true},
+		{name: "owner, at 0.8 T without a lease", interactive: true, age: 48 * s, lease: time.Hour, young: true},
 		{name: "owner, at 0.8 T", interactive: true, age: 48 * s, young: true},
 		{name: "owner, after 0.8 T", interactive: true, age: 48*s + 1, young: true, ripe: true},
 		{name: "owner, at T", interactive: true, age: 60 * s, young: true, ripe: true},
@@ -152,6 +158,10 @@ func TestHowOldADecisionMayBe(t *testing.T) {
 		if got := defaults.Ripe(&d, v); got != tt.ripe {
 			t.Errorf("%s: ripe %t, want %t", tt.name, got, tt.ripe)
 		}
+	}
+	short := Rule{Bound: 10 * s, Guests: 5 * s}
+	if d := (Decision{Answer: &Answer{}}); !short.Ripe(&d, View{Now: Instant(4*s + 1), Fresh: Instant(-time.Hour)}) {
+		t.Error("a bound that is longer than T makes an answer ripen later without a lease")
 	}
 	none := Decide(nil, alices)
 	if v := (View{Now: 1 << 60}); !defaults.Young(&none, v) || defaults.Ripe(&none, v) {

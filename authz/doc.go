@@ -18,6 +18,9 @@
 //   - An entry of the ledger that touches a [Subject] makes every Answer that
 //     concerns this subject and was asked for earlier unusable at once, also
 //     for those who wait for the same question ([Authorizer.Touch]).
+//   - Replicas leave the Hub's answers for each other ([Shared]). Such an
+//     answer saves a question where only the age of one is at issue. A doubt
+//     is answered by the Hub.
 //
 // What this package does not do: it never reads a request, it does not know
 // where a credential came from, and it does not enforce. Enforcement is

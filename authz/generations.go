@@ -23,6 +23,7 @@ type Generations struct {
 	mu      sync.RWMutex
 	recent  map[Subject]Seq // since began
 	earlier map[Subject]Seq // in the horizon before that
+	guests  Seq             // of AboutEveryGuest, which nearly all depend on
 	began   Instant
 	edge    Seq // the last touch in earlier
 	last    Seq // of all touches
@@ -37,6 +38,10 @@ func (g *Generations) Touch(seq Seq, subjects ...Subject) {
 	g.turn()
 	g.last = max(g.last, seq)
 	for _, s := range subjects {
+		if s.Kind == AboutEveryGuest {
+			g.guests = max(g.guests, seq)
+			continue
+		}
 		g.recent[s] = max(g.recent[s], seq)
 	}
 }
@@ -56,14 +61,6 @@ func (g *Generations) turn() {
 	}
 }
 
-// Forget doubts every answer asked before seq: another history of the ledger,
-// or a gap in it.
-func (g *Generations) Forget(seq Seq) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.last, g.floor = max(g.last, seq), max(g.floor, seq)
-}
-
 // Current reports whether no entry that concerns d was applied since its
 // answer was asked for. A decision without an answer is always current.
 func (g *Generations) Current(d *Decision) bool {
@@ -81,8 +78,16 @@ func (g *Generations) Current(d *Decision) bool {
 	}
 	current := true
 	d.Subjects(func(s Subject) bool {
-		current = g.recent[s] <= asked && g.earlier[s] <= asked
+		current = g.touched(s) <= asked
 		return current
 	})
 	return current
+}
+
+// touched returns the last entry about s. The caller holds mu.
+func (g *Generations) touched(s Subject) Seq {
+	if s.Kind == AboutEveryGuest {
+		return g.guests
+	}
+	return max(g.recent[s], g.earlier[s])
 }

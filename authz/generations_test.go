@@ -21,7 +21,7 @@ func TestWhatADecisionDependsOn(t *testing.T) {
 	server := Subject{Kind: AboutServer, Name: "alice", Server: "lab"}
 	of := Subject{Kind: AboutOwner, Name: "alice"}
 	guests := Subject{Kind: AboutGuests, Name: "alice", Server: "lab"}
-	denied := Subject{Kind: AboutDenied}
+	denied, every := Subject{Kind: AboutDenied}, Subject{Kind: AboutEveryGuest}
 	lab := Server{Owner: "alice", Name: "lab"}
 	bob := &Answer{Kind: KindUser, Name: "bob", Session: "s2", Groups: []string{"g", "h"}, Access: []string{"access:servers!server=alice/lab"}}
 	alice := &Answer{Kind: KindUser, Name: "alice", Session: "s1", Access: []string{"access:servers"}}
@@ -31,18 +31,18 @@ func TestWhatADecisionDependsOn(t *testing.T) {
 		server Server
 		want   []Subject
 	}{
-		{"nobody's request", nil, lab, []Subject{server, of, guests, denied}},
-		{"an unknown token", &Answer{}, lab, []Subject{server, of, guests, denied}},
+		{"nobody's request", nil, lab, []Subject{server, of, guests, every, denied}},
+		{"an unknown token", &Answer{}, lab, []Subject{server, of, guests, every, denied}},
 		{"a guest with groups", bob, lab, []Subject{
-			server, of, guests,
+			server, of, guests, every,
 			{Kind: AboutUser, Name: "bob"}, {Kind: AboutSession, Name: "s2"}, {Kind: AboutGroup, Name: "g"}, {Kind: AboutGroup, Name: "h"},
 		}},
 		{"the owner's session", alice, lab, []Subject{server, of, {Kind: AboutUser, Name: "alice"}, {Kind: AboutSession, Name: "s1"}}},
 		{"the owner's API token", &Answer{Kind: KindUser, Name: "alice", Access: alice.Access}, lab, []Subject{
-			server, of, guests, {Kind: AboutUser, Name: "alice"},
+			server, of, guests, every, {Kind: AboutUser, Name: "alice"},
 		}},
 		{"a service", &Answer{Kind: KindService, Name: "culler"}, lab, []Subject{
-			server, of, guests, denied, {Kind: AboutService, Name: "culler"},
+			server, of, guests, every, denied, {Kind: AboutService, Name: "culler"},
 		}},
 		{"no server", bob, Server{}, []Subject{
 			denied, {Kind: AboutUser, Name: "bob"}, {Kind: AboutSession, Name: "s2"}, {Kind: AboutGroup, Name: "g"}, {Kind: AboutGroup, Name: "h"},
@@ -91,13 +91,13 @@ func TestCurrentIsWhatANaiveModelSays(t *testing.T) {
 	for range 200 {
 		var g Generations
 		var log []entry
-		var last, floor Seq
+		var last Seq
 		for range 30 {
 			last += Seq(r.Uint64N(2))
 			switch d := anyDecision(r, last); r.IntN(12) {
 			case 0:
-				g.Forget(last)
-				floor = last
+				g.Touch(last, Subject{Kind: AboutEveryGuest})
+				log = append(log, entry{last, Subject{Kind: AboutEveryGuest}})
 			case 1, 2, 3, 4:
 				for _, s := range subjectsOf(&d) {
 					if r.IntN(4) == 0 {
@@ -106,7 +106,7 @@ func TestCurrentIsWhatANaiveModelSays(t *testing.T) {
 					}
 				}
 			default:
-				want := d.Answer.Seq >= floor
+				want := true
 				for _, e := range log {
 					want = want && (e.seq <= d.Answer.Seq || !slices.Contains(subjectsOf(&d), e.subject))
 				}
@@ -177,7 +177,7 @@ func TestStrangersEntriesDisturbNobody(t *testing.T) {
 
 func TestADecisionWithoutAnAnswerIsCurrent(t *testing.T) {
 	var g Generations
-	g.Forget(7)
+	g.Touch(7, Subject{Kind: AboutEveryGuest})
 	if d := Decide(nil, alices); !g.Current(&d) {
 		t.Error("not current")
 	}

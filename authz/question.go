@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -47,50 +46,84 @@ type entry struct {
 	failed Instant // when the last question failed, to space the next ones
 }
 
-// call is a question under way; err is set when done is closed.
+// call is a question under way. What another replica left may answer it
+// instead of the Hub.
 type call struct {
-	seq  Seq // a position that the answer will not be older than
-	done chan struct{}
-	err  error
+	key   Key
+	q     Question // of whoever raised it
+	payer Payer
+
+	stage stage // guarded by the authorizer's mu
+	seq   Seq   // a position that the answer will not be older than; ditto
+
+	done   chan struct{}
+	err    error // set when done is closed
+	shared bool  // answered by another replica's answer; ditto
+}
+
+// stage of a call.
+type stage uint8
+
+const (
+	asked   stage = iota // the question has left
+	inLine               // it waits for its turn
+	looking              // for an answer of another replica
+)
+
+// serves reports whether q may wait for c: its answer will be new enough, and
+// nothing is asked sooner for q alone.
+func (c *call) serves(q Question) bool {
+	if c.seq >= q.After {
+		return true
+	}
+	// Before it leaves, it is not too early yet.
+	return c.stage == inLine && (c.payer.Cause == CauseRevocation || q.Cause != CauseRevocation)
 }
 
 // Decide returns the decision for q from an answer that is young enough and
 // current, asking the Hub if there is none. An error wraps [ErrNoDecision] or
 // is ctx's own.
 func (a *Authorizer) Decide(ctx context.Context, q Question) (Decision, error) {
-	key := q.Token.Key()
+	key, found := q.Token.Key(), Hit
 	d, c := a.lookup(key, q)
+	var err error
+	if c != nil {
+		d, found, err = a.wait(ctx, key, q, c)
+	}
+	if err != nil && ctx.Err() == nil {
+		d, err = a.fallback(key, q, err)
+	}
 	if a.opts.Observe != nil {
-		a.opts.Observe(c == nil)
+		a.opts.Observe(found)
 	}
-	if c == nil {
-		return d, nil
-	}
-	return a.wait(ctx, key, q, c)
+	return d, err
 }
 
 // wait waits for the question c and, as long as its answer may not be used,
 // for the next one.
-func (a *Authorizer) wait(ctx context.Context, key Key, q Question, c *call) (Decision, error) {
+func (a *Authorizer) wait(ctx context.Context, key Key, q Question, c *call) (d Decision, found Lookup, err error) {
 	tooLong := time.NewTimer(patience)
 	defer tooLong.Stop()
 	for range maxRounds {
 		select {
 		case <-c.done:
 		case <-tooLong.C:
-			return a.fallback(key, q, errOvertaken)
+			return Decision{}, Miss, errOvertaken
 		case <-ctx.Done():
-			return Decision{}, context.Cause(ctx)
+			return Decision{}, Miss, context.Cause(ctx)
 		}
 		if c.err != nil {
-			return a.fallback(key, q, c.err)
+			return Decision{}, Miss, c.err
 		}
-		var d Decision
+		found = Miss
+		if c.shared {
+			found = HitShared
+		}
 		if d, c = a.lookup(key, q); c == nil {
-			return d, nil
+			return d, found, nil
 		}
 	}
-	return a.fallback(key, q, errOvertaken)
+	return Decision{}, Miss, errOvertaken
 }
 
 // lookup returns a decision that may be used, or the question to wait for.
@@ -110,7 +143,7 @@ func (a *Authorizer) lookup(key Key, q Question) (Decision, *call) {
 	}
 	// A question that began too early is not waited for; one that an entry
 	// overtakes is found out by Current, and wait asks again.
-	if e.call == nil || e.call.seq < q.After {
+	if e.call == nil || !e.call.serves(q) {
 		return Decision{}, a.start(key, e, q)
 	}
 	return Decision{}, e.call
@@ -136,97 +169,4 @@ func (a *Authorizer) fallback(key Key, q Question, err error) (Decision, error) 
 		}
 	}
 	return Decision{}, err
-}
-
-// start begins a question. The caller holds mu.
-func (a *Authorizer) start(key Key, e *entry, q Question) *call {
-	c := &call{done: make(chan struct{}), seq: a.opts.Lease.Applied()}
-	if a.ctx.Err() != nil {
-		c.err = fmt.Errorf("%w: closed", ErrNoDecision)
-		close(c.done)
-		return c
-	}
-	e.call = c
-	payer := a.payer(e.answer, q)
-	a.asking.Go(func() { a.ask(key, c, q.Token, payer) })
-	return c
-}
-
-// payer finds out who pays for q, given what was known before. The caller
-// holds mu.
-func (a *Authorizer) payer(before *Answer, q Question) Payer {
-	p := Payer{Cause: q.Cause, Client: q.Client}
-	if _, named := a.sessions[q.Session]; named {
-		// An account of its own: it goes first, but not for ever. One for each
-		// address, because the servers that a session visits learn its id.
-		p.Client = "session " + q.Session + " from " + q.Client
-	}
-	known := before != nil && before.Kind != KindNobody
-	switch {
-	case known:
-		p.User = before.Name
-		if q.Cause == CauseFirst {
-			p.Cause = CauseRecheck // only its age is the question
-		}
-	case q.Cause == CauseRecheck:
-		p.Cause = CauseFirst // strangers have no share in the turns of users
-	}
-	return p
-}
-
-// ask puts one question to the Hub and publishes what came of it.
-func (a *Authorizer) ask(key Key, c *call, token Token, payer Payer) {
-	answer, err := a.put(token, payer)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	defer close(c.done)
-	e := a.entries[key]
-	if e == nil { // dropped meanwhile
-		e = a.insert(key)
-	}
-	if e.call == c {
-		e.call = nil
-	}
-	if err != nil {
-		c.err = errors.Join(ErrNoDecision, err)
-		e.failed = a.opts.Clock()
-		if e.answer == nil && e.call == nil {
-			delete(a.entries, key) // nothing is known
-		}
-		return
-	}
-	if e.answer == nil || answer.newer(e.answer) {
-		e.answer = answer
-	}
-	a.vouch(answer.Session)
-}
-
-// put waits for the question's turn and puts it. Position and time are read
-// before the question leaves: whatever is changed later may be missing in the
-// answer. The waits end apart, so that a question whose turn came late does
-// not make the Hub look slow.
-func (a *Authorizer) put(token Token, payer Payer) (*Answer, error) {
-	turn, cancel := context.WithTimeout(a.ctx, askLimit)
-	defer cancel()
-	if err := a.opts.Budget.Wait(turn, payer); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(a.ctx, askLimit)
-	defer cancel()
-	seq, asked := a.opts.Lease.Applied(), a.opts.Clock()
-	answer, err := a.opts.Hub.Ask(ctx, token)
-	a.note(err)
-	answer.Seq, answer.Asked = seq, asked
-	return &answer, err
-}
-
-// note keeps whether the Hub is there. A question ended by ourselves says
-// nothing about it.
-func (a *Authorizer) note(err error) {
-	switch {
-	case err == nil:
-		a.answered.Store(int64(a.opts.Clock()) + 1)
-	case a.ctx.Err() == nil:
-		a.failed.Store(int64(a.opts.Clock()) + 1)
-	}
 }

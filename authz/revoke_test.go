@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -46,6 +47,12 @@ func TestAQuestionFromBeforeTheRevocationServesNobody(t *testing.T) {
 }
 
 func TestAfterDoesNotWaitForAnOlderQuestion(t *testing.T) {
+	for _, cause := range []Cause{CauseFirst, CauseRecheck, CauseRevocation} {
+		t.Run(fmt.Sprint("cause ", cause), func(t *testing.T) { afterDoesNotWait(t, cause) })
+	}
+}
+
+func afterDoesNotWait(t *testing.T, cause Cause) {
 	in(t, func(w *world) {
 		w.hub.set(func(h *fakeHub) { h.twice = true })
 		release := w.hub.holdBack()
@@ -53,7 +60,7 @@ func TestAfterDoesNotWaitForAnOlderQuestion(t *testing.T) {
 		w.hub.set(func(h *fakeHub) { h.hold = nil }) // the first one stays held
 		w.hub.say(bobs.Token, guest())
 		q := bobs
-		q.Cause, q.After = CauseRevocation, w.entry(Subject{Kind: AboutServer, Name: "alice"})
+		q.Cause, q.After = cause, w.entry(Subject{Kind: AboutServer, Name: "alice"})
 		r := w.decide(q)
 		w.want(r, no, "the question after the entry")
 		if r.took != 0 {
@@ -158,20 +165,5 @@ func TestADeniedOwnerHasNoGrace(t *testing.T) {
 		w.hub.fail(errHub)
 		pass(2 * time.Minute)
 		w.want(w.decide(own), unknown, "hub away")
-	})
-}
-
-func TestWithoutTheLedgerAGuestIsAskedAgainEveryBound(t *testing.T) {
-	in(t, func(w *world) {
-		w.lease.lag = 2 * time.Second
-		w.decide(own)
-		w.decide(bobs)
-		pass(time.Second)
-		w.want(w.decide(bobs), yes, "at the bound")
-		w.wantAsked(2, "up to the bound")
-		pass(1)
-		w.want(w.decide(bobs), yes, "after the bound")
-		w.want(w.decide(own), yes, "the owner")
-		w.wantAsked(1, "the guest only")
 	})
 }

@@ -3,7 +3,8 @@ package authz
 import "context"
 
 // Mark is where a replica stood in the shared log before it put a question to
-// the Hub. It is made by [Shared.Mark] and means nothing to anybody else.
+// the Hub. It is made by [Shared.Mark] and means nothing to anybody else. The
+// zero Mark is nowhere.
 type Mark struct {
 	Incarnation string
 	Number      uint64 // of the last entry that was applied

@@ -119,6 +119,8 @@ type fakeLease struct {
 	mu      sync.Mutex
 	applied Seq
 	lag     time.Duration
+	stopped bool
+	frozen  Instant // what is fresh when it has stopped
 }
 
 func (l *fakeLease) Applied() Seq {
@@ -130,6 +132,9 @@ func (l *fakeLease) Applied() Seq {
 func (l *fakeLease) Fresh() Instant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.stopped {
+		return l.frozen
+	}
 	return l.clock().Add(-l.lag)
 }
 

@@ -91,15 +91,6 @@ func (m *metrics) touching() func() {
 	return func() { m.touch.Observe(time.Since(begun).Seconds()) }
 }
 
-// lookup counts whether an answer of the Hub was at hand.
-func (m *metrics) lookup(hit bool) {
-	result := "miss"
-	if hit {
-		result = "hit"
-	}
-	m.lookups.WithLabelValues(result).Inc()
-}
-
 // request counts a request at its end.
 func (m *metrics) request(v *visit, class string, status int, took time.Duration) {
 	if !v.socket {

@@ -112,7 +112,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 	return p, err
 }
 
-func (p *Proxy) lookup(hit bool) { p.metrics.lookup(hit) }
+func (p *Proxy) lookup(found authz.Lookup) { p.metrics.lookups.WithLabelValues(found.String()).Inc() }
 
 // newErrorTransport is for error pages only.
 func newErrorTransport() *http.Transport {
