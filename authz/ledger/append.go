@@ -92,10 +92,10 @@ func (r *Replica) remove(o *op) {
 func (r *Replica) due() []*op {
 	for i, o := range r.pending {
 		if o.onlyPending {
-			return r.pending[:max(i, 1)]
+			return slices.Clone(r.pending[:max(i, 1)])
 		}
 		if i == maxAppended {
-			return r.pending[:i]
+			return slices.Clone(r.pending[:i])
 		}
 	}
 	if len(r.pending) > 0 {

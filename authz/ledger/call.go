@@ -70,6 +70,10 @@ func (r *Replica) Resolve(ctx context.Context, call Call, outcome Outcome) (Rece
 // returns, those who lost the log with this replica have lost their lease.
 func (r *Replica) alone(ctx context.Context, o *op) Receipt {
 	r.mu.Lock()
+	if r.left() { // and all gates are closed
+		r.mu.Unlock()
+		return Receipt{}
+	}
 	o.waiter = nil
 	seq := r.local(o.body.entry(0, r.opts.Clock()))
 	r.mu.Unlock()
@@ -135,8 +139,11 @@ func (r *Replica) keepHouse(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	for id, counter := range silent {
-		r.note(ctx, r.store.Drop(ctx, id, counter))
-		r.opts.Log.WarnContext(ctx, "a replica is silent: revocations are bounded by Δ until it is back or forgotten", "member", id)
+		err := r.store.Drop(ctx, id, counter)
+		r.note(ctx, err)
+		if err == nil {
+			r.opts.Log.WarnContext(ctx, "a replica is silent: revocations are bounded by Δ until it is back or forgotten", "member", id)
+		}
 	}
 	for _, id := range over {
 		r.note(ctx, r.store.Forget(ctx, id))

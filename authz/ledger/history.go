@@ -151,6 +151,7 @@ func (r *Replica) join(ctx context.Context, v View) (again bool) {
 	r.position.Store(r.at.Number)
 	r.remember(there)
 	r.intents = make(map[string]intent)
+	r.members.miss(r.member, r.opts.Clock())
 	r.doubtGuests()
 	r.abandon()
 	return true
@@ -200,10 +201,9 @@ func (r *Replica) common(v View, there map[uint64]string) (n uint64, lineage boo
 	if r.at.Number < oldest {
 		return r.at.Number, true // the log was cut since
 	}
-	if len(r.ids.list) > 0 && r.ids.list[0].Number > v.Head.Number {
-		return v.Head.Number, true
-	}
-	return 0, true
+	// Further back than can be seen: not before the last that both show.
+	first := r.ids.list[0].Number // not empty: the position that was joined is there
+	return min(max(oldest, first, 1)-1, v.Head.Number), true
 }
 
 // remember takes over the ids of the history that is joined.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -20,28 +21,61 @@ type members struct {
 // peer is a member, and since when it looks as it does: on this clock, when
 // the turn that showed it first had returned.
 type peer struct {
+	name    string
 	counter uint64
 	applied uint64
 	lost    bool
 	since   authz.Instant
+	absent  bool // the last turn did not show it
+	missed  bool // lost with a former history, and not in the store
 }
 
 func newMembers(bound time.Duration) members {
 	return members{bound: bound, peers: make(map[string]*peer)}
 }
 
-// update takes in what a turn returned.
+// update takes in what a turn returned. Who is not in it stays until it is
+// clear whether he has left, or is gone together with the history.
 func (ms *members) update(list []Member, now authz.Instant) {
-	peers := make(map[string]*peer, len(list))
+	for _, p := range ms.peers {
+		p.absent = true
+	}
 	for _, m := range list {
 		p := ms.peers[m.ID]
-		if p == nil || p.counter != m.Counter || p.lost != m.Lost {
-			p = &peer{counter: m.Counter, lost: m.Lost, since: now}
+		if p == nil || p.counter != m.Counter || p.lost != m.Lost || p.missed {
+			p = &peer{name: m.Name, counter: m.Counter, lost: m.Lost, since: now}
+			ms.peers[m.ID] = p
 		}
-		p.applied = m.Applied
-		peers[m.ID] = p
+		p.applied, p.absent = m.Applied, false
 	}
-	ms.peers = peers
+}
+
+// left forgets the members that have left.
+func (ms *members) left() {
+	maps.DeleteFunc(ms.peers, func(id string, p *peer) bool {
+		return p.absent && (!p.missed || ms.replaced(id))
+	})
+}
+
+// miss remembers as lost whoever was a member in a former history and is not
+// yet in this one: he may have a lease from there.
+func (ms *members) miss(self string, now authz.Instant) {
+	for id, p := range ms.peers {
+		if p.absent && !p.missed && id != self {
+			p.lost, p.missed, p.since = true, true, now
+		}
+	}
+}
+
+// replaced reports whether another process runs at the place of a member.
+func (ms *members) replaced(id string) bool {
+	name := ms.peers[id].name
+	for other, p := range ms.peers {
+		if other != id && p.name == name && !p.lost && !p.absent {
+			return true
+		}
+	}
+	return false
 }
 
 // others returns the ids of all members but self; of lost ones only if they are
@@ -71,7 +105,11 @@ func (ms *members) silent(self string, now authz.Instant) map[string]uint64 {
 // over returns the lost members that are not remembered any longer.
 func (ms *members) over(now authz.Instant) (ids []string) {
 	for id, p := range ms.peers {
-		if p.lost && now.Sub(p.since) > rememberLost {
+		switch {
+		case !p.lost || now.Sub(p.since) <= rememberLost && !ms.replaced(id):
+		case p.missed:
+			delete(ms.peers, id)
+		default:
 			ids = append(ids, id)
 		}
 	}

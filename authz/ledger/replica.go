@@ -87,7 +87,8 @@ type Replica struct {
 	intents     map[string]intent   // of all members
 	members     members
 	waiters     []*waiter
-	syncs       []chan error
+	syncs       []chan error // wait for the next turn to begin
+	syncing     []chan error // wait for this turn, or those that it needs besides
 	records     records
 	activity    activity
 	firstSeen   authz.Instant // no log: since when
@@ -175,6 +176,11 @@ func (r *Replica) Run(ctx context.Context) {
 		again := r.turn(ctx, regular)
 		regular = false
 		if again && ctx.Err() == nil {
+			select {
+			case <-tick.C:
+				regular = true // also where one turn follows the other
+			default:
+			}
 			continue
 		}
 		select {
@@ -191,7 +197,7 @@ func (r *Replica) Run(ctx context.Context) {
 
 // woken is told of messages. What they say is only a reason to look.
 func (r *Replica) woken(w Wake) {
-	if w.Head != 0 && w.Head != r.position.Load() || w.Acked && r.awaiting.Load() > 0 {
+	if w.Head > r.position.Load() || w.Acked && r.awaiting.Load() > 0 {
 		r.nudge()
 	}
 }
@@ -215,10 +221,7 @@ func (r *Replica) leave() {
 	}
 	r.pending = nil
 	r.abandon()
-	for _, done := range r.syncs {
-		done <- errLeft
-	}
-	r.syncs = nil
+	r.endSyncs(errLeft)
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
 	defer cancel()

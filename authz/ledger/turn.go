@@ -48,6 +48,8 @@ func (r *Replica) prepare(regular bool) (t Turn, sent []*op) {
 		Incarnation: r.incarnation, Member: r.member, Name: r.opts.Name, Joined: r.joined,
 		At: r.at, Announce: regular, Limit: maxReturned,
 	}
+	r.syncing = append(r.syncing, r.syncs...)
+	r.syncs = nil
 	if !r.joined {
 		return t, nil
 	}
@@ -73,6 +75,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 	if !r.joined || v.Incarnation != r.incarnation || v.Tick <= r.ticks.last || !r.catchUp(v, t, sent) {
 		return false, false
 	}
+	r.members.left()
 	switch {
 	case v.Appended:
 		r.appended(sent)
@@ -152,10 +155,10 @@ func (r *Replica) caughtUp(ctx context.Context) {
 			r.opts.Log.InfoContext(ctx, "the shared log is back", "position", r.at.Number, "unshared", len(r.records.early))
 		}
 	}
-	for _, done := range r.syncs {
+	for _, done := range r.syncing {
 		done <- nil
 	}
-	r.syncs = nil
+	r.syncing = nil
 	select {
 	case <-r.loaded:
 	default:
@@ -171,15 +174,20 @@ func (r *Replica) failed(ctx context.Context, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.up = false
-	for _, done := range r.syncs {
-		done <- errAway
-	}
-	r.syncs = nil
+	r.endSyncs(errAway)
 	if !r.lostSight && !r.leased() {
 		r.lostSight = true
 		r.opts.Log.WarnContext(ctx, "the shared log is away: answers of the hub are used for Δ only, revocations here reach the others within T",
 			"error", err)
 	}
+}
+
+// endSyncs tells those who wait to be in sync that it cannot be known.
+func (r *Replica) endSyncs(err error) {
+	for _, done := range append(r.syncing, r.syncs...) {
+		done <- err
+	}
+	r.syncing, r.syncs = nil, nil
 }
 
 // Sync implements [Ledger].
