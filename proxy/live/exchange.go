@@ -49,6 +49,7 @@ type Exchange struct {
 	ripe     atomic.Pointer[authz.Answer] // the answer that is being renewed
 	grace    atomic.Int64                 // Instant until which a denial only holds
 	subjects []authz.Subject              // under which it is indexed; guarded by table.mu
+	guest    bool                         // depends on AboutEveryGuest; guarded by table.mu
 
 	mu     sync.Mutex    // guards the field below, and makes one step of it and a kick
 	asking bool          // the decision is being asked for again

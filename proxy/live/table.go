@@ -69,20 +69,36 @@ func (t *Table) Open(ctx context.Context, info Info) *Exchange {
 	return x
 }
 
-// Concerned returns the exchanges that depend on any of the subjects.
+// Concerned returns the exchanges that depend on any of the subjects. For
+// [authz.AboutEveryGuest], under which nearly all would stand, there is no
+// index: it looks at every exchange that lives.
 func (t *Table) Concerned(subjects []authz.Subject) []*Exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(subjects) == 1 {
+	if len(subjects) == 1 && subjects[0].Kind != authz.AboutEveryGuest {
 		return keys(t.index[subjects[0]])
 	}
 	found := make(map[*Exchange]struct{})
 	for _, s := range subjects {
+		if s.Kind == authz.AboutEveryGuest {
+			t.findGuests(found)
+			continue
+		}
 		for x := range t.index[s] {
 			found[x] = struct{}{}
 		}
 	}
 	return keys(found)
+}
+
+// findGuests adds those to found that depend on AboutEveryGuest; the caller
+// holds mu.
+func (t *Table) findGuests(found map[*Exchange]struct{}) {
+	for x := range t.all {
+		if x.guest {
+			found[x] = struct{}{}
+		}
+	}
 }
 
 // All returns every exchange that lives.
@@ -145,9 +161,14 @@ func (t *Table) reindex(x *Exchange, d *authz.Decision) {
 
 // place and displace keep the index; the caller holds mu.
 func (t *Table) place(x *Exchange, d *authz.Decision) {
+	x.guest = false
 	d.Subjects(func(s authz.Subject) bool {
-		if s.Kind == authz.AboutDenied {
+		switch s.Kind {
+		case authz.AboutDenied:
 			return true // who was denied has no exchange that lives
+		case authz.AboutEveryGuest:
+			x.guest = true
+			return true
 		}
 		set := t.index[s]
 		if set == nil {

@@ -33,6 +33,7 @@ func TestAnExchangeIsFoundByEverythingThatItsDecisionDependsOn(t *testing.T) {
 		{"another user", about(authz.AboutUser, "alice", ""), false, false},
 		{"another group", about(authz.AboutGroup, "green", ""), false, false},
 		{"a service of the user's name", about(authz.AboutService, "bob", ""), false, false},
+		{"every guest", about(authz.AboutEveryGuest, "", ""), true, true},
 		{"who was denied", about(authz.AboutDenied, "", ""), false, false},
 		{"nobody", authz.Subject{}, false, false},
 	} {
@@ -71,8 +72,22 @@ func TestTheOwnersOwnSessionIsNoGuest(t *testing.T) {
 	d := allowedAt(0)
 	d.Relation, d.Interactive = authz.Owner, true
 	x.Admit(bob, &d)
-	if got := r.Concerned([]authz.Subject{{Kind: authz.AboutGuests, Name: "alice", Server: "lab"}}); len(got) != 0 {
-		t.Error("the owner is found among the guests")
+	hub := r.Open(t.Context(), Info{}) // not decided at all
+	hub.Free()
+	for _, s := range []authz.Subject{{Kind: authz.AboutGuests, Name: "alice", Server: "lab"}, {Kind: authz.AboutEveryGuest}} {
+		if got := r.Concerned([]authz.Subject{s}); len(got) != 0 {
+			t.Errorf("%d exchanges are found among %s, want none", len(got), s)
+		}
+	}
+}
+
+// TestEveryGuestIsIndexedNowhere: thousands would stand there, and each end of
+// one would be looked up in it.
+func TestEveryGuestIsIndexedNowhere(t *testing.T) {
+	r := newRig()
+	r.open(t, Socket)
+	if got := len(r.index[authz.Subject{Kind: authz.AboutEveryGuest}]); got != 0 {
+		t.Errorf("%d exchanges are indexed, want none", got)
 	}
 }
 
