@@ -35,17 +35,17 @@ var (
 
 // cluster is some replicas on one store.
 type cluster struct {
-	t      *testing.T
-	store  *ledgertest.Store
-	origin time.Time
-	secret []byte
+	t       *testing.T
+	store   *ledgertest.Store
+	origin  time.Time
+	secrets [][]byte
 }
 
 // rule runs a test in a bubble.
 func rule(t *testing.T, test func(t *testing.T, c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(t, &cluster{t: t, store: ledgertest.NewStore(), origin: time.Now(), secret: []byte("of all replicas")})
+		test(t, &cluster{t: t, store: ledgertest.NewStore(), origin: time.Now(), secrets: [][]byte{[]byte("of all replicas")}})
 	})
 }
 
@@ -81,7 +81,7 @@ func (c *cluster) launch(name string) *replica {
 	var err error
 	r.Replica, err = ledger.NewReplica(ledger.ReplicaOptions{
 		Options: ledger.Options{Clock: r.clock, Apply: r.apply, Keep: r.keep},
-		Store:   r.client, Secrets: [][]byte{c.secret}, Bound: bound, Name: name,
+		Store:   r.client, Secrets: c.secrets, Bound: bound, Name: name,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -1,0 +1,430 @@
+package ledger_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger/ledgertest"
+)
+
+type table = map[string]string
+
+// TestRule8OneOrder: a record written here and removed there is as the last
+// one left it, on all, when he hears so.
+func TestRule8OneOrder(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.three()
+		for i := range 20 {
+			value := fmt.Sprint(i)
+			a.write("/x", value)
+			for _, r := range []*replica{a, b, d} {
+				r.wantTable("written", table{"/x": value})
+			}
+			b.write("/x", "")
+			for _, r := range []*replica{a, b, d} {
+				r.wantTable("removed", table{})
+			}
+			c.pass(11 * time.Millisecond)
+		}
+		var writing sync.WaitGroup
+		for i, r := range []*replica{a, b, d} {
+			for n := range 10 {
+				writing.Go(func() { r.write("/x", fmt.Sprint(i, "-", n)) })
+			}
+		}
+		writing.Wait()
+		b.wantTable("written by all at once", a.table())
+		d.wantTable("written by all at once", a.table())
+	})
+}
+
+// TestRule8WhileAway: a replica that is cut off accepts writes. What becomes of
+// them depends on what the others did meanwhile.
+func TestRule8WhileAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		here, there func(r *replica)
+		away, back  table // at the one that was cut off, then at all
+	}{
+		"elsewhere nothing happened": {
+			here: func(r *replica) { r.write("/x", "here"); r.write("/new", "new") },
+			away: table{"/x": "here (early)", "/new": "new (early)", "/y": "y"},
+			back: table{"/x": "here", "/new": "new", "/y": "y"},
+		},
+		"elsewhere another record was written": {
+			here:  func(r *replica) { r.write("/x", "here") },
+			there: func(r *replica) { r.write("/y", "there") },
+			away:  table{"/x": "here (early)", "/y": "y"},
+			back:  table{"/x": "here", "/y": "there"},
+		},
+		"nobody knows which write was later": {
+			here:  func(r *replica) { r.write("/x", "here") },
+			there: func(r *replica) { r.write("/x", "there") },
+			away:  table{"/x": "here (early)", "/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"nobody knows which write was later, twice": {
+			here:  func(r *replica) { r.write("/x", "here"); r.write("/x", "here again") },
+			there: func(r *replica) { r.write("/x", "there"); r.write("/x", "there again") },
+			away:  table{"/x": "here again (early)", "/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"both wrote the same": {
+			here:  func(r *replica) { r.write("/x", "same") },
+			there: func(r *replica) { r.write("/x", "same") },
+			away:  table{"/x": "same (early)", "/y": "y"},
+			back:  table{"/x": "same", "/y": "y"},
+		},
+		"removed here": {
+			here: func(r *replica) { r.write("/x", "") },
+			away: table{"/y": "y"},
+			back: table{"/y": "y"},
+		},
+		"removed elsewhere": {
+			there: func(r *replica) { r.write("/x", "") },
+			away:  table{"/x": "x", "/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"removed on both sides": {
+			here:  func(r *replica) { r.write("/x", "") },
+			there: func(r *replica) { r.write("/x", "") },
+			away:  table{"/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"removed here and written there": {
+			here:  func(r *replica) { r.write("/x", "") },
+			there: func(r *replica) { r.write("/x", "there") },
+			away:  table{"/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"written here and removed there": {
+			here:  func(r *replica) { r.write("/x", "here") },
+			there: func(r *replica) { r.write("/x", "") },
+			away:  table{"/x": "here (early)", "/y": "y"},
+			back:  table{"/y": "y"},
+		},
+		"removed and written again here": {
+			here: func(r *replica) { r.write("/x", ""); r.write("/x", "x") },
+			away: table{"/x": "x (early)", "/y": "y"},
+			back: table{"/x": "x", "/y": "y"},
+		},
+		"made and removed here": {
+			here: func(r *replica) { r.write("/new", "new"); r.write("/new", "") },
+			away: table{"/x": "x", "/y": "y"},
+			back: table{"/x": "x", "/y": "y"},
+		},
+		"made there and removed here": {
+			here:  func(r *replica) { r.write("/new", "") },
+			there: func(r *replica) { r.write("/new", "new") },
+			away:  table{"/x": "x", "/y": "y"},
+			back:  table{"/x": "x", "/y": "y"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule(t, func(t *testing.T, c *cluster) {
+				a, b, d := c.three()
+				a.write("/x", "x")
+				a.write("/y", "y")
+				b.client.BlackHole(true)
+				c.pass(2 * bound)
+				if test.here != nil {
+					test.here(b)
+				}
+				if test.there != nil {
+					test.there(a)
+				}
+				b.wantTable("while away", test.away)
+				b.client.BlackHole(false)
+				c.pass(bound)
+				for _, r := range []*replica{a, b, d} {
+					r.wantTable("when it is back", test.back)
+				}
+				if n := b.Status().Unshared; n != 0 {
+					t.Errorf("%d records are unshared", n)
+				}
+				c.start("d").wantTable("to a newcomer", test.back)
+			})
+		})
+	}
+}
+
+// TestRule8AgreedAgain: a conflict is over when the owner of the records has
+// written again, wherever.
+func TestRule8AgreedAgain(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		b.client.Refuse(true)
+		c.pass(2 * bound)
+		b.write("/x", "here")
+		a.write("/x", "there")
+		b.client.Refuse(false)
+		c.pass(every)
+		a.wantTable("after a conflict", table{})
+		b.write("/x", "repaired")
+		a.wantTable("written again", table{"/x": "repaired"})
+		b.wantTable("written again", table{"/x": "repaired"})
+	})
+}
+
+// TestRule8NeverAnError: whatever is away, a write is accepted, and soon.
+func TestRule8NeverAnError(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.client.BlackHole(true)
+		for i := range 5 {
+			began := a.clock()
+			a.write(fmt.Sprint("/", i), "here")
+			if took := a.clock().Sub(began); took > wait {
+				t.Errorf("write %d took %v", i, took)
+			}
+		}
+		c.pass(2 * bound)
+		began := a.clock()
+		a.write("/later", "here")
+		if took := a.clock().Sub(began); took != 0 {
+			t.Errorf("a write without a lease took %v", took)
+		}
+		a.client.BlackHole(false)
+		c.pass(bound)
+		b.wantTable("when it is back", a.table())
+		if len(b.table()) != 6 {
+			t.Errorf("%d records, want 6", len(b.table()))
+		}
+	})
+}
+
+// TestRule8Uncertain: a write of which nobody knows whether it was done is no
+// conflict with itself.
+func TestRule8Uncertain(t *testing.T) {
+	for name, test := range map[string]struct{ fail, mend func(r *replica) }{
+		"the reply was lost": {
+			func(r *replica) { r.client.LoseReplies(true) }, func(r *replica) { r.client.LoseReplies(false) },
+		},
+		"it was done later": {
+			func(r *replica) { r.client.Freeze() }, func(r *replica) { r.client.Thaw() },
+		},
+		"it was not confirmed": {
+			func(r *replica) { r.client.Unconfirmed(true) }, func(r *replica) { r.client.Unconfirmed(false) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule(t, func(t *testing.T, c *cluster) {
+				a, b := c.two()
+				a.write("/x", "x")
+				a.write("/z", "z")
+				test.fail(a)
+				a.write("/x", "here")
+				a.write("/x", "here again")
+				a.write("/y", "y")
+				a.write("/z", "")
+				c.pass(2 * bound)
+				test.mend(a)
+				c.pass(bound)
+				want := table{"/x": "here again", "/y": "y"}
+				a.wantTable("after it", want)
+				b.wantTable("after it", want)
+				c.start("c").wantTable("to a newcomer", want)
+			})
+		})
+	}
+}
+
+// TestRule8LostWithAFailover: what the log had, and has no longer, is written
+// again by those who know it.
+func TestRule8LostWithAFailover(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.three()
+		a.write("/x", "x")
+		a.write("/y", "y")
+		a.write("/z", "z")
+		c.pass(every)
+		before := c.store.Copy()
+		a.write("/x", "changed")
+		a.write("/y", "")
+		a.write("/new", "new")
+		c.pass(every)
+		c.store.Restore(before)
+		c.pass(bound)
+		want := table{"/x": "changed", "/new": "new", "/z": "z"}
+		for _, r := range []*replica{a, b, d} {
+			r.wantTable("after the failover", want)
+		}
+		c.start("d").wantTable("to a newcomer", want)
+	})
+}
+
+// TestRule8LostAndOvertaken: what was lost was written otherwise before those
+// who know it came back.
+func TestRule8LostAndOvertaken(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.write("/x", "x")
+		a.write("/y", "y")
+		c.pass(every)
+		before := c.store.Copy()
+		b.client.BlackHole(true)
+		go a.write("/x", "lost")
+		go a.write("/y", "lost, too")
+		c.pass(2 * bound)
+		a.client.BlackHole(true)
+		c.store.Restore(before)
+		b.client.BlackHole(false)
+		c.pass(bound)
+		b.write("/x", "overtaken")
+		a.client.BlackHole(false)
+		c.pass(2 * bound)
+		a.wantTable("when all are back", table{"/y": "lost, too"})
+		b.wantTable("when all are back", table{"/y": "lost, too"})
+	})
+}
+
+// TestRule8Emptied: the log was emptied; the replicas fill it again.
+func TestRule8Emptied(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b, d := c.three()
+		want := table{}
+		for i := range 50 {
+			want[fmt.Sprint("/", i)] = fmt.Sprint(i)
+			a.write(fmt.Sprint("/", i), fmt.Sprint(i))
+		}
+		a.write("/gone", "gone")
+		a.write("/gone", "")
+		c.store.Wipe()
+		c.pass(bound)
+		for _, r := range []*replica{a, b, d} {
+			r.wantTable("after it was emptied", want)
+		}
+		c.start("d").wantTable("to a newcomer", want)
+	})
+}
+
+// TestRule8EmptiedWhileOneWasCutOff: the one that was cut off comes first, or
+// last; what the others did meanwhile counts.
+func TestRule8EmptiedWhileOneWasCutOff(t *testing.T) {
+	for name, staleFirst := range map[string]bool{"and came back first": true, "and came back last": false} {
+		t.Run(name, func(t *testing.T) {
+			rule(t, func(t *testing.T, c *cluster) {
+				a, b := c.two()
+				a.write("/x", "x")
+				a.write("/y", "y")
+				a.write("/z", "z")
+				b.client.BlackHole(true)
+				c.pass(2 * bound)
+				b.write("/early", "early")
+				a.write("/x", "changed")
+				a.write("/y", "")
+				a.write("/new", "new")
+				first, last := a, b
+				if staleFirst {
+					first, last = b, a
+				}
+				a.client.BlackHole(true)
+				c.store.Wipe()
+				first.client.BlackHole(false)
+				c.pass(bound)
+				last.client.BlackHole(false)
+				c.pass(2 * bound)
+				want := table{"/x": "changed", "/z": "z", "/new": "new", "/early": "early"}
+				a.wantTable("when all are back", want)
+				b.wantTable("when all are back", want)
+			})
+		})
+	}
+}
+
+// TestRule8StartedWithoutTheStore: replicas that never met bring together what they
+// know; what they do not agree about is removed.
+func TestRule8StartedWithoutTheStore(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.launch("a"), c.launch("b")
+		a.client.Refuse(true)
+		b.client.Refuse(true)
+		c.pass(every)
+		a.write("/a", "a")
+		b.write("/b", "b")
+		a.write("/same", "same")
+		b.write("/same", "same")
+		a.write("/x", "a")
+		b.write("/x", "b")
+		a.client.Refuse(false)
+		b.client.Refuse(false)
+		c.pass(2 * bound)
+		want := table{"/a": "a", "/b": "b", "/same": "same"}
+		a.wantTable("when the store is there", want)
+		b.wantTable("when the store is there", want)
+	})
+}
+
+// TestRule8LoadedBeforeReady: who starts has the table before it says so, and
+// waits for nobody.
+func TestRule8LoadedBeforeReady(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a := c.start("a")
+		want := table{}
+		for i := range 300 {
+			want[fmt.Sprint("/", i)] = fmt.Sprint(i)
+			a.write(fmt.Sprint("/", i), fmt.Sprint(i))
+		}
+		a.kill()
+		began := a.clock()
+		b := c.start("b")
+		b.wantTable("when loaded", want)
+		if took := a.clock().Sub(began); took > every {
+			t.Errorf("loaded after %v", took)
+		}
+	})
+}
+
+// TestRule8Sync: when Sync has returned, what others wrote before is here; also
+// if a turn was under way that had left before.
+func TestRule8Sync(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		b.client.LoseMessages(true)
+		answered := b.client.PauseAfter("Turn")
+		<-answered.Reached()
+		go a.write("/x", "x")
+		c.pass(time.Millisecond)
+		synced := make(chan error)
+		go func() {
+			err := b.Sync(t.Context())
+			b.wantTable("in sync", table{"/x": "x"})
+			synced <- err
+		}()
+		c.pass(time.Millisecond)
+		answered.Release()
+		if err := <-synced; err != nil {
+			t.Error(err)
+		}
+		b.client.BlackHole(true)
+		began := b.clock()
+		if err := b.Sync(t.Context()); err == nil {
+			t.Error("in sync with a store that does not answer")
+		}
+		if took := b.clock().Sub(began); took > every+wait {
+			t.Errorf("took %v to find out", took)
+		}
+	})
+}
+
+// TestRule8Restored is a store that comes back with an old state again and
+// again: nothing is lost and nothing comes back from the dead.
+func TestRule8Restored(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		var states []*ledgertest.Data
+		for i := range 10 {
+			states = append(states, c.store.Copy())
+			a.write("/x", fmt.Sprint(i))
+			b.write(fmt.Sprint("/", i), "made")
+			a.write(fmt.Sprint("/", i-1), "")
+			c.pass(every)
+			c.store.Restore(states[i/2])
+			c.pass(bound)
+		}
+		want := table{"/x": "9", "/9": "made"}
+		a.wantTable("at the end", want)
+		b.wantTable("at the end", want)
+	})
+}
