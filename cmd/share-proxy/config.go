@@ -26,16 +26,21 @@ type Config struct {
 	// Not set: the route API asks for none, as with CHP, and the log warns.
 	APIToken Secret `env:"CONFIGPROXY_AUTH_TOKEN"`
 
-	// Redis, so that several processes are one proxy.
-	RedisURL Secret `env:"SHARE_PROXY_REDIS_URL" later:"true"`
+	// Redis 7 or newer, so that several processes are one proxy: `redis://`,
+	// `rediss://` for TLS; with `?master_name=` by Sentinel, with several
+	// `addr=` and without a name a Cluster. Needs a key that all processes
+	// share: `SHARE_PROXY_SECRET` or `CONFIGPROXY_AUTH_TOKEN`. Not set: one
+	// process, its log in memory.
+	RedisURL Secret `env:"SHARE_PROXY_REDIS_URL"`
 
 	// Folder for one local file with routes and records, so that a restart
-	// loses nothing.
-	DataDir string `env:"SHARE_PROXY_DATA_DIR" later:"true"`
+	// loses nothing. For a single process, without Redis. It is made with mode
+	// 0700 where it is not there.
+	DataDir string `env:"SHARE_PROXY_DATA_DIR"`
 
-	// Δ: a revocation that the proxy saw is enforced everywhere within this
-	// time. From 100ms to 1m. An answer of the Hub younger than this may
-	// always be used.
+	// Δ: a revocation that any process saw is enforced on all of them within
+	// this time, whatever messages are lost. From 100ms to 1m. An answer of
+	// the Hub younger than this may always be used. The same for all processes.
 	RevocationBound time.Duration `env:"SHARE_PROXY_REVOCATION_BOUND"`
 
 	// T for people who are not the server's owner: how old an answer of the
@@ -85,8 +90,11 @@ type Config struct {
 	// to services. Accepted and not used yet.
 	ServiceToken Secret `env:"JUPYTERHUB_API_TOKEN"`
 
-	// Key for what the sharing pages sign. Accepted and not used yet.
-	Secret Secret `env:"SHARE_PROXY_SECRET"`
+	// Key for what is kept in Redis, 16 characters or more, such as `openssl
+	// rand -hex 32` makes them. Several, separated by commas, to change it: the
+	// first seals, all open. Not set: `CONFIGPROXY_AUTH_TOKEN` is the key.
+	// Without Redis nothing uses it yet.
+	Secret Secret `env:"SHARE_PROXY_SECRET" default:"derived"`
 
 	// Address on which the sharing pages listen.
 	ServiceAddr string `env:"SHARE_PROXY_SERVICE_ADDR" later:"true"`

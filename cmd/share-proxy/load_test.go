@@ -98,8 +98,8 @@ func TestBadSettingsRefuseToStart(t *testing.T) {
 		{"a Hub with a query", "JUPYTERHUB_API_URL=http://hub/hub/api?x=1", "query"},
 		{"a token that no header carries", "CONFIGPROXY_AUTH_TOKEN=two words", "blank"},
 		{"a token with a newline", "SHARE_PROXY_HUB_TOKEN=tok\n", "blank"},
-		{"Redis", "SHARE_PROXY_REDIS_URL=redis://redis", "not available in this version"},
-		{"a data folder", "SHARE_PROXY_DATA_DIR=/data", "not available in this version"},
+		{"Redis without a key", "SHARE_PROXY_REDIS_URL=redis://redis", "set CONFIGPROXY_AUTH_TOKEN, or SHARE_PROXY_SECRET"},
+		{"an empty key", "SHARE_PROXY_SECRET=one,,two", "empty key"},
 		{"the pages' address", "SHARE_PROXY_SERVICE_ADDR=:8003", "not available in this version"},
 		{"an upstream", "SHARE_PROXY_UPSTREAM=http://u", "not available in this version"},
 		{"another proxy's routes", "SHARE_PROXY_ROUTES_URL=http://u", "not available in this version"},
@@ -124,11 +124,11 @@ func TestHoldLimitIsNotShorterThanTheGrace(t *testing.T) {
 
 func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	got := runWith(t, []string{
-		"SHARE_PROXY_ENFORCE=flase", "SHARE_PROXY_RECHECK_GUESTS=1ms", "SHARE_PROXY_REDIS_URL=redis://x",
+		"SHARE_PROXY_ENFORCE=flase", "SHARE_PROXY_RECHECK_GUESTS=1ms", "SHARE_PROXY_UPSTREAM=http://x",
 		"SHARE_PROXY_DRAIN_FILE=/does/not/exist", "SHARE_PROXY_HUB_BUDGET=x",
 	}, "share-proxy", "serve", "--bogus", "--port=70000")
 	for _, want := range []string{"--bogus", "--port", "SHARE_PROXY_ENFORCE", "SHARE_PROXY_RECHECK_GUESTS",
-		"SHARE_PROXY_REDIS_URL", "SHARE_PROXY_DRAIN_FILE", "SHARE_PROXY_HUB_BUDGET"} {
+		"SHARE_PROXY_UPSTREAM", "SHARE_PROXY_DRAIN_FILE", "SHARE_PROXY_HUB_BUDGET"} {
 		if !strings.Contains(got.stderr, "share-proxy: "+want+": ") {
 			t.Errorf("no line for %s in\n%s", want, got.stderr)
 		}

@@ -40,7 +40,7 @@ func TestConfigIsLoggedAsPeopleWriteIt(t *testing.T) {
 			t.Errorf("no %s in %s", want, &out)
 		}
 	}
-	if strings.Contains(out.String(), "SHARE_PROXY_REDIS_URL") {
+	if strings.Contains(out.String(), "SHARE_PROXY_UPSTREAM") {
 		t.Errorf("settings of later are logged: %s", &out)
 	}
 }

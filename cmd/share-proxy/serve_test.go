@@ -172,3 +172,10 @@ func TestSecretsThatNothingUsesAreMentioned(t *testing.T) {
 		t.Errorf("unusedSecrets = %s", got)
 	}
 }
+
+func TestTheKeyIsUsedWithRedis(t *testing.T) {
+	cfg, _, err := loadConfig(nil, []string{"SHARE_PROXY_REDIS_URL=redis://redis", "SHARE_PROXY_SECRET=0123456789abcdef"})
+	if got := cfg.unusedSecrets(); err != nil || len(got) > 0 {
+		t.Errorf("unusedSecrets = %q, %v; want none", got, err)
+	}
+}

@@ -29,7 +29,41 @@ func (c *Config) validate(vars map[string]string) error {
 			faults = append(faults, fmt.Errorf("%s: has a blank or a character that no header can carry", name))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.storeFaults()...)...)
+}
+
+// storeFaults returns what is wrong with where the log is to be kept.
+func (c *Config) storeFaults() (faults []error) {
+	if slices.Contains(c.secrets(), "") {
+		faults = append(faults, errors.New("SHARE_PROXY_SECRET: has an empty key between its commas"))
+	}
+	if !c.RedisURL.IsSet() {
+		return faults
+	}
+	if c.DataDir != "" {
+		faults = append(faults, errors.New("SHARE_PROXY_DATA_DIR: SHARE_PROXY_REDIS_URL is set too, and Redis then keeps what the file would: take one of them out"))
+	}
+	if len(c.secrets()) == 0 {
+		faults = append(faults, errors.New("SHARE_PROXY_REDIS_URL: no key for what is kept there: set CONFIGPROXY_AUTH_TOKEN, or SHARE_PROXY_SECRET, "+
+			"to the same value for the Hub and all processes, such as CONFIGPROXY_AUTH_TOKEN=$(openssl rand -hex 32); JupyterHub makes one up at each start where it is not set"))
+	}
+	return faults
+}
+
+// secrets returns the keys for what is kept in Redis: the first seals, all
+// open.
+func (c *Config) secrets() []string {
+	switch {
+	case c.Secret.IsSet():
+		keys := strings.Split(c.Secret.Reveal(), ",")
+		for i, key := range keys {
+			keys[i] = strings.TrimSpace(key)
+		}
+		return keys
+	case c.APIToken.IsSet():
+		return []string{c.APIToken.Reveal()}
+	}
+	return nil
 }
 
 func notInToken(r rune) bool { return r <= ' ' || r > '~' }
@@ -49,6 +83,10 @@ func (c *Config) limits() []error {
 		within("Drain", c.Drain, 0, time.Hour),
 	}, func(err error) bool { return err == nil })
 }
+
+// leastKey is the shortest key that is not warned about: 64 bits in hex. What
+// is in Redis lets a key be tried without asking anybody.
+const leastKey = 16
 
 // within returns the fault of a field whose value is not from lowest to
 // highest.
@@ -74,6 +112,9 @@ func (c *Config) warnings() []string {
 	if !c.APIToken.IsSet() {
 		warnings = append(warnings, "CONFIGPROXY_AUTH_TOKEN is not set: the route API asks for no token")
 	}
+	if c.RedisURL.IsSet() && slices.ContainsFunc(c.secrets(), func(key string) bool { return len(key) < leastKey }) {
+		warnings = append(warnings, fmt.Sprintf("the key for what is kept in Redis (SHARE_PROXY_SECRET, else CONFIGPROXY_AUTH_TOKEN) is shorter than %d characters: who reads Redis can guess it", leastKey))
+	}
 	if c.Enforce == Observing {
 		warnings = append(warnings, "SHARE_PROXY_ENFORCE is observe: nobody is refused, nothing is cut")
 	}
@@ -88,8 +129,12 @@ func (c *Config) warnings() []string {
 // unusedSecrets returns the names of secrets that are set and that nothing
 // uses in this version.
 func (c *Config) unusedSecrets() []string {
+	fields := []string{"HubToken", "ServiceToken"}
+	if !c.RedisURL.IsSet() {
+		fields = append(fields, "Secret")
+	}
 	var names []string
-	for _, field := range []string{"HubToken", "ServiceToken", "Secret"} {
+	for _, field := range fields {
 		if reflect.ValueOf(*c).FieldByName(field).Interface().(Secret).IsSet() {
 			names = append(names, variableOf(field))
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,9 +43,14 @@ type parts struct {
 	LoadLimit time.Duration
 }
 
-// wire connects the parts of the program. It starts nothing.
+// wire connects the parts of the program. It starts nothing; ctx is their life.
 func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Registry) (*parts, error) {
+	store, err := openStore(cfg, log)
+	if err != nil {
+		return nil, err
+	}
 	table := route.NewTable(cfg.Flags.HostRouting)
+	routes := route.NewShared(table, log)
 	if err := addDefault(ctx, table, cfg.Flags.DefaultTarget); err != nil {
 		return nil, err
 	}
@@ -56,10 +62,15 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 	if err != nil {
 		return nil, err
 	}
-	p, err = proxy.New(ctx, proxy.Options{
+	var entries ledger.Ledger
+	var fault error
+	work, end := context.WithCancel(ctx)
+	p, err = proxy.New(work, proxy.Options{
 		Routes: table, Hub: client,
 		NewLedger: func(clock authz.Clock, apply ledger.Apply) ledger.Ledger {
-			return ledger.NewMemory(ledger.Options{Clock: clock, Apply: apply})
+			opts := ledger.Options{Clock: clock, Apply: apply, Keep: routes.Keep}
+			entries, fault = store.newLedger(cfg, opts, log)
+			return entries
 		},
 		Clock: bootClock(),
 		Rule: authz.Rule{
@@ -71,20 +82,41 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 		RegrantGrace: cfg.RegrantGrace, HoldLimit: cfg.HoldLimit,
 		Log: log, Metrics: reg,
 	})
-	if err != nil {
+	if err = errors.Join(err, fault); err != nil {
+		end()
 		return nil, err
 	}
 	table.Ended = p.RouteEnded
+	routes.Attach(entries)
 	return &parts{
 		Public: p.Server(), WrapPublic: proxy.Listen,
 		API: routeapi.New(routeapi.Options{
-			Table: table, Log: log, Token: cfg.APIToken.Reveal(),
+			Table: routes, Log: log, Token: cfg.APIToken.Reveal(),
 			HostRouting: cfg.Flags.HostRouting,
 			OnCall:      func(op routeapi.Op, status int) { p.ObserveRouteCall(string(op), status) },
 		}),
-		Run: p.Run, Drain: p.Drain,
-		Loaded: p.Loaded,
+		Run: func(ctx context.Context) error {
+			defer store.close()
+			return runWork(ctx, work, end, p, routes)
+		},
+		Drain: p.Drain, Loaded: p.Loaded, LoadLimit: store.loadLimit(),
 	}, nil
+}
+
+// runWork does the background work until ctx ends; work is the one of p, which
+// end ends.
+func runWork(ctx, work context.Context, end func(), p *proxy.Proxy, routes *route.Shared) error {
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if p.Loaded(ctx) == nil { // times of activity are for routes that are there
+			routes.Run(ctx)
+		}
+		<-ctx.Done()
+		end() // and not before: the last times go through the log
+	})
+	err := p.Run(work)
+	beside.Wait()
+	return err
 }
 
 // newHub returns the Hub's client for an address that may be learned later.
