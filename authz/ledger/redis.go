@@ -197,7 +197,7 @@ func pipeline(ctx context.Context, node *redis.Client, commands [][]any) ([]any,
 	for i, command := range commands {
 		done[i] = pipe.Do(ctx, command...)
 	}
-	_, _ = pipe.Exec(ctx) // every command has its own error
+	_, failed := pipe.Exec(ctx)
 	replies := make([]any, len(commands))
 	for i, cmd := range done {
 		reply, err := cmd.Result()
@@ -205,6 +205,11 @@ func pipeline(ctx context.Context, node *redis.Client, commands [][]any) ([]any,
 			return replies, err
 		}
 		replies[i] = reply
+	}
+	// Commands that were never sent, since the server refused the password, say
+	// nothing themselves.
+	if failed != nil && !errors.Is(failed, redis.Nil) {
+		return replies, failed
 	}
 	return replies, nil
 }
@@ -239,8 +244,8 @@ func (r *Redis) askSentinel(ctx context.Context, addr string, commands ...[]any)
 	return pipeline(ctx, client, commands)
 }
 
-// receive gives messages to a function until there is an error, or none for
-// longer than silence.
+// receive gives messages to a function, an empty one when it has subscribed,
+// until there is an error, or no message for longer than silence.
 func (r *Redis) receive(ctx context.Context, silence time.Duration, message func(payload string)) error {
 	node, err := r.node(ctx)
 	if err != nil {
@@ -258,7 +263,10 @@ func (r *Redis) receive(ctx context.Context, silence time.Duration, message func
 	for err == nil {
 		var received any
 		if received, err = subscription.ReceiveTimeout(ctx, silence); err == nil {
-			if m, ok := received.(*redis.Message); ok {
+			switch m := received.(type) {
+			case *redis.Subscription:
+				message("")
+			case *redis.Message:
 				message(m.Payload)
 			}
 		}

@@ -20,10 +20,17 @@ func (r *Redis) dial(ctx context.Context, network, addr string) (net.Conn, error
 		if err = secure.HandshakeContext(ctx); err == nil {
 			return secure, nil
 		}
+		err = &handshakeError{err}
 	}
 	_ = conn.Close()
 	return nil, err
 }
+
+// handshakeError is an error of TLS.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
 
 // tlsConfig trusts a certificate for the host that is connected to, or for the
 // host in the URL: Sentinels and clusters name their nodes by address, while

@@ -54,6 +54,13 @@ func (n *nodes) replicas() (int, bool) {
 	return n.known / 2, n.known > 0
 }
 
+// count returns how many data nodes are known.
+func (n *nodes) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known
+}
+
 // due reports whether it is time to look again, and takes that on.
 func (n *nodes) due(after time.Duration) bool {
 	n.mu.Lock()

@@ -36,6 +36,7 @@ const (
 // redisKeys are the names of keys. All have one hash tag, so that they are on
 // one node of a cluster, and so that one pattern of an ACL covers them.
 type redisKeys struct {
+	prefix                                                   string
 	state, members, log, records, intents, touched, activity string
 	answers                                                  string // prefix
 	channel                                                  string
@@ -45,7 +46,8 @@ type redisKeys struct {
 // databases, so theirs has its number.
 func newRedisKeys(prefix string, db int) redisKeys {
 	return redisKeys{
-		state: prefix + "state", members: prefix + "members", log: prefix + "log", records: prefix + "records",
+		prefix: prefix,
+		state:  prefix + "state", members: prefix + "members", log: prefix + "log", records: prefix + "records",
 		intents: prefix + "intents", touched: prefix + "touched", activity: prefix + "activity",
 		answers: prefix + "answer:", channel: prefix + "wake:" + strconv.Itoa(db),
 	}
@@ -57,3 +59,6 @@ func (k redisKeys) all() []string {
 }
 
 func (k redisKeys) answer(incarnation, key string) string { return k.answers + incarnation + ":" + key }
+
+// scratch is a key that belongs to no log.
+func (k redisKeys) scratch(name string) string { return k.prefix + name }

@@ -2,6 +2,8 @@ package ledger_test
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,4 +34,22 @@ func TestRedisIsAStore(t *testing.T) {
 		}
 		return func() ledger.Store { return openStore(t, "redis://"+server.Addr) }
 	})
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func scripts(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob("scripts/*.lua")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	return names
 }
