@@ -10,11 +10,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +38,8 @@ type Options struct {
 	External bool     // the rig starts the proxy itself, so that it outlives the Hub
 	Port     int      // where the proxy listens; 0 takes a free one
 	Config   string   // another jupyterhub_config.py than the rig's own
+	Replicas int      // how many proxies share a Redis behind nginx; 0 is one proxy without either
+	ProxyEnv []string // variables for the proxy, in addition
 }
 
 // Hub is a running JupyterHub. Its fields do not change once Start has returned.
@@ -46,6 +50,8 @@ type Hub struct {
 	Dir      string
 	Token    string // of the service "setup", which may do everything
 	Port     int
+	Redis    *Redis     // nil without replicas
+	Replicas []*Replica // empty without
 
 	opt              Options
 	database         string // folder of the Hub's database
@@ -75,11 +81,15 @@ func Start(ctx context.Context, opt Options) (*Hub, error) {
 	if err := h.writeFiles(); err != nil {
 		return nil, err
 	}
-	if opt.External {
-		if err := h.startProxy(ctx); err != nil {
-			h.Stop()
-			return nil, err
-		}
+	switch {
+	case opt.Replicas > 0:
+		err = h.startReplicas(ctx)
+	case opt.External:
+		err = h.StartProxy(ctx)
+	}
+	if err != nil {
+		h.Stop()
+		return nil, err
 	}
 	if err := h.StartHub(ctx); err != nil {
 		h.Stop()
@@ -108,14 +118,14 @@ func (h *Hub) writeFiles() error {
 		return err
 	}
 	external := "0"
-	if h.opt.External {
+	if h.opt.External || h.opt.Replicas > 0 {
 		external = "1"
 	}
 	h.env = append(os.Environ(),
 		"PATH="+filepath.Join(h.opt.Venv, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"PYTHONFAULTHANDLER=1", "RIG_MARK="+h.Dir, "RIG_DIR="+h.Dir, "RIG_DATABASE="+h.database, "RIG_BASE="+h.Base, "RIG_PROXY="+string(command), "RIG_EXTERNAL="+external,
 		"RIG_PORT="+strconv.Itoa(h.Port), "RIG_HUB_PORT="+strconv.Itoa(h.hubPort), "RIG_API_PORT="+strconv.Itoa(h.apiPort),
-		"RIG_TOKEN="+h.Token, "RIG_RECORDER="+filepath.Join(h.Dir, "recorder.py"), "CONFIGPROXY_AUTH_TOKEN=route-token-of-the-rig",
+		"RIG_TOKEN="+h.Token, "RIG_RECORDER="+filepath.Join(h.Dir, "recorder.py"), "CONFIGPROXY_AUTH_TOKEN="+routeToken,
 	)
 	return errors.Join(
 		os.WriteFile(filepath.Join(h.Dir, "jupyterhub_config.py"), config, 0o644),
@@ -133,34 +143,52 @@ func (h *Hub) placeDatabase() (err error) {
 	return err
 }
 
+// routeToken is the token of the route API, as the Hub and the proxies have it.
+const routeToken = "route-token-of-the-rig"
+
 // run starts a program whose output goes to a file of the hub's folder.
 func (h *Hub) run(log string, command ...string) (*exec.Cmd, error) {
+	return h.runWith(log, nil, command...)
+}
+
+// runWith is run with variables in addition.
+func (h *Hub) runWith(log string, environ []string, command ...string) (*exec.Cmd, error) {
 	out, err := os.OpenFile(filepath.Join(h.Dir, log), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.Dir, h.env, out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.Dir, slices.Concat(h.env, environ), out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd, cmd.Start()
 }
 
-func (h *Hub) startProxy(ctx context.Context) error {
-	cmd, err := h.run("proxy.log", append(h.opt.Proxy,
+// StartProxy starts the one proxy of an External hub, also after KillProxy, and returns when its route API is open.
+func (h *Hub) StartProxy(ctx context.Context) error {
+	cmd, err := h.runWith("proxy.log", h.opt.ProxyEnv, append(h.opt.Proxy,
 		"--ip", "127.0.0.1", "--port", strconv.Itoa(h.Port), "--api-ip", "127.0.0.1", "--api-port", strconv.Itoa(h.apiPort),
 		"--error-target", h.Internal+h.Base+"hub/error", "--log-level", "info")...)
 	h.proxy = cmd
 	if err != nil {
 		return err
 	}
-	return waitFor(ctx, 10*time.Second, func() error {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", h.apiPort))
-		if err == nil {
-			conn.Close()
-		}
-		return err
-	})
+	return waitFor(ctx, 10*time.Second, func() error { return open(fmt.Sprintf("127.0.0.1:%d", h.apiPort)) })
+}
+
+// KillProxy ends the one proxy of an External hub at once, as a crash would.
+func (h *Hub) KillProxy() {
+	_ = h.proxy.Process.Kill()
+	_ = h.proxy.Wait()
+}
+
+// open says whether somebody listens at an address.
+func open(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err
 }
 
 // StartHub starts the Hub process and returns when it answers behind the proxy. After KillHub it starts the same hub again.
@@ -208,7 +236,11 @@ func (h *Hub) Shutdown() {
 // Stop ends the Hub, the proxy and every user server at once.
 func (h *Hub) Stop() {
 	h.killMarked()
-	for _, cmd := range []*exec.Cmd{h.hub, h.proxy} {
+	all := []*exec.Cmd{h.hub, h.proxy}
+	for _, r := range h.Replicas {
+		all = append(all, r.cmd)
+	}
+	for _, cmd := range all {
 		if cmd != nil && cmd.Process != nil {
 			_ = cmd.Wait()
 		}
@@ -265,16 +297,18 @@ func waitFor(ctx context.Context, limit time.Duration, ask func() error) error {
 	}
 }
 
-// freePorts returns ports of 127.0.0.1 that nobody listened on a moment ago.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
+// freePorts returns ports of 127.0.0.1 that nobody listened on a moment ago, below those that outgoing connections take.
+func freePorts(n int) (ports []int, err error) {
+	for range 1000 {
+		port := 10_000 + rand.IntN(20_000)
+		l, failed := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err = failed; err != nil {
+			continue
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		if ports = append(ports, port); len(ports) == n {
+			return ports, nil
+		}
 	}
-	return ports, nil
+	return nil, err
 }
