@@ -6,6 +6,8 @@ export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
 # HUB is the version of JupyterHub that demo and e2e run against; RUN narrows e2e to the points whose name matches (a go test -run pattern).
 HUB      ?= 5.5.1
 RUN      ?= .
+# FIGURES has flags for figures: -only revoke, -rounds 100.
+FIGURES  ?=
 # PROXY=chp runs e2e against configurable-http-proxy, for the reference figures. Needs npm.
 PROXY    ?= share-proxy
 FUZZTIME ?= 20s
@@ -18,7 +20,7 @@ VENV     := $(CURDIR)/.venv/hub-$(HUB)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench lint fuzz venv chp demo e2e timeline clean
+.PHONY: help build test bench figures lint fuzz venv chp demo e2e timeline clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' Makefile
@@ -36,6 +38,9 @@ test: ## gofmt, vet and all tests; needs only Go
 bench: ## figures, no verdict: requests against a bare ReverseProxy, memory of idle sockets, a revoke of 10,000
 	go test -run '^$$' -bench . -benchtime 1x -benchmem ./proxy
 	go test -run '^$$' -bench . -benchmem ./authz ./proxy/live ./proxy/route ./proxy/target
+
+figures: build ## figures of several replicas, no verdict: revoke, 2,000 sockets, Redis per request, routes; needs redis-server
+	cd deploy/e2e && go run ./figures -proxy '$(CURDIR)/bin/share-proxy' $(FIGURES)
 
 lint: ## staticcheck over the product and the e2e module
 	go run $(STATICCHECK) ./...
