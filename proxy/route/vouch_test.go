@@ -31,7 +31,7 @@ func TestWhoWasAllowedIsVouchedForAsLongAsTheRouteLives(t *testing.T) {
 			if _, err := s.Remove(t.Context(), "/x"); err != nil {
 				t.Fatal(err)
 			}
-			return post(t, s, "/x", "http://a:2", alices)
+			return post(t, s, "/x", "http://a:1", alices)
 		},
 	} {
 		if r := next(); r.Vouched(key(1)) {

@@ -15,8 +15,9 @@
 // have no access, token or not.
 //
 // Invariants: no request changes or shows anything before it was authorised; when
-// a POST or DELETE is answered, the table has applied it; no header, token, query
-// or part of a body gets into a log.
+// a POST or DELETE is answered, the table has applied it, on every replica that is
+// within reach; a GET of all shows what any of them had answered; no header,
+// token, query or part of a body gets into a log.
 //
 // What it deliberately does not do: listen, terminate TLS, match paths of the data
 // plane, or interpret the data of a route (package route does).
