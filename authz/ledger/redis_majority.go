@@ -165,14 +165,16 @@ func (r *Redis) confirm(ctx context.Context, command []any) (any, error) {
 	return replies[0], nil
 }
 
-// waitTime is how long replicas may take, in milliseconds: a little less than
-// the caller has, so that he hears how many have confirmed.
+// waitTime is how long replicas may take, in milliseconds: less than the caller
+// has, so that he hears how many have confirmed. An idle server looks at its
+// clock ten times a second only.
 func waitTime(ctx context.Context) int64 {
 	left := time.Second
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}
-	return max(1, (left * 8 / 10).Milliseconds()) // 0 would be for ever
+	left = max(left/4, left-120*time.Millisecond)
+	return max(1, left.Milliseconds()) // 0 would be for ever
 }
 
 // do does one command at the primary.

@@ -112,12 +112,7 @@ func (c *Cluster) up() error {
 			return fmt.Errorf("node %d does not know all replicas", i)
 		}
 	}
-	for _, replica := range c.Nodes[3:] {
-		if err := linked(replica); err != nil {
-			return err
-		}
-	}
-	return nil
+	return followed(c.Nodes[0])
 }
 
 // Primary returns the node that holds the slot of {share-proxy}, as a node

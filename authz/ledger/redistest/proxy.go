@@ -20,6 +20,7 @@ type Proxy struct {
 	changed chan struct{} // closed with every change of the faults
 	faults  faults
 	conns   map[net.Conn]struct{}
+	age     int // of new connections: those of a lower one are forgotten
 	closed  bool
 }
 
@@ -72,6 +73,14 @@ func (p *Proxy) Refuse() {
 	p.Cut()
 }
 
+// Forget lets nothing through any more on the connections that there are, as a
+// firewall that has lost its table; nobody is told. New ones pass.
+func (p *Proxy) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.age++
+}
+
 // Cut closes all connections; new ones pass.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -100,11 +109,16 @@ func (p *Proxy) change(f func(*faults)) {
 	p.changed = make(chan struct{})
 }
 
-// now returns the faults and what is closed when they change.
-func (p *Proxy) now() (faults, <-chan struct{}) {
+// now returns the faults, for connections of an age, and what is closed when
+// they change.
+func (p *Proxy) now(age int) (faults, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.faults, p.changed
+	f := p.faults
+	if age < p.age && !p.closed {
+		f.hole = [2]bool{true, true}
+	}
+	return f, p.changed
 }
 
 func (p *Proxy) accept() {
@@ -113,23 +127,25 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		if f, _ := p.now(); f.refuse || !p.keep(client) {
+		age, ok := p.keep(client)
+		if !ok {
 			_ = client.Close()
 			continue
 		}
-		p.running.Go(func() { p.serve(client) })
+		p.running.Go(func() { p.serve(client, age) })
 	}
 }
 
-// keep notes a connection for Cut; false if the proxy is closed.
-func (p *Proxy) keep(c net.Conn) bool {
+// keep notes a connection for Cut and returns its age; false if there are to be
+// none.
+func (p *Proxy) keep(c net.Conn) (age int, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return false
+	if p.closed || p.faults.refuse {
+		return 0, false
 	}
 	p.conns[c] = struct{}{}
-	return true
+	return p.age, true
 }
 
 func (p *Proxy) drop(c net.Conn) {
@@ -140,46 +156,46 @@ func (p *Proxy) drop(c net.Conn) {
 }
 
 // serve passes one connection on until one side ends it.
-func (p *Proxy) serve(client net.Conn) {
+func (p *Proxy) serve(client net.Conn, age int) {
 	defer p.drop(client)
 	target, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
 	}
 	defer p.drop(target)
-	if !p.keep(target) {
+	if _, ok := p.keep(target); !ok {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.pump(target, client, toTarget) })
-	both.Go(func() { p.pump(client, target, toClient) })
+	both.Go(func() { p.pump(target, client, toTarget, age) })
+	both.Go(func() { p.pump(client, target, toClient, age) })
 	both.Wait()
 }
 
 // pump passes bytes in one direction.
-func (p *Proxy) pump(to, from net.Conn, direction int) {
+func (p *Proxy) pump(to, from net.Conn, direction, age int) {
 	// One end ends the other: half-open connections are no fault of this proxy.
 	defer func() { _ = to.Close(); _ = from.Close() }()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			p.wait(direction)
+			p.wait(direction, age)
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}
 		}
 		if err != nil {
-			p.wait(direction) // nobody hears of an end through a black hole
+			p.wait(direction, age) // nobody hears of an end through a black hole
 			return
 		}
 	}
 }
 
-// wait returns when bytes may pass in a direction.
-func (p *Proxy) wait(direction int) {
+// wait returns when bytes may pass in a direction of a connection.
+func (p *Proxy) wait(direction, age int) {
 	for {
-		f, changed := p.now()
+		f, changed := p.now(age)
 		if !f.hole[direction] {
 			time.Sleep(f.delay)
 			return

@@ -125,6 +125,18 @@ func TestProxy(t *testing.T) {
 	if err := say(c, time.Second); err != nil || time.Since(begin) < 60*time.Millisecond {
 		t.Errorf("with a delay of 30 ms each way: %v after %v", err, time.Since(begin))
 	}
+	p.Pass()
+	p.Forget()
+	if err := say(c, 50*time.Millisecond); err == nil {
+		t.Error("a forgotten connection goes on")
+	}
+	if c, err = net.Dial("tcp", p.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if err := say(c, time.Second); err != nil {
+		t.Errorf("a connection that is younger than Forget: %v", err)
+	}
 	p.Refuse()
 	if err := say(c, time.Second); err == nil {
 		t.Error("a cut connection goes on")

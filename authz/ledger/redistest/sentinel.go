@@ -44,10 +44,8 @@ func (s *Sentinels) start(dir string, o Options) error {
 		}
 		s.Data = append(s.Data, server)
 	}
-	for _, replica := range s.Data[1:] {
-		if err := eventually(10*time.Second, func() error { return linked(replica) }); err != nil {
-			return err
-		}
+	if err := eventually(10*time.Second, func() error { return followed(s.Data[0]) }); err != nil {
+		return err
 	}
 	if err := s.watch(dir, o); err != nil {
 		return err
@@ -188,14 +186,15 @@ func (s *Sentinels) Close() {
 	}
 }
 
-// linked returns nil when a replica follows its primary.
-func linked(replica *Server) error {
-	info, err := replica.Do("INFO", "replication")
+// followed returns nil when two replicas follow a primary and it counts them: a
+// replica thinks so a second earlier.
+func followed(primary *Server) error {
+	info, err := primary.Do("INFO", "replication")
 	if err != nil {
 		return err
 	}
-	if text, ok := info.(string); !ok || !strings.Contains(text, "master_link_status:up") {
-		return errors.New("a replica does not follow its primary")
+	if text, _ := info.(string); strings.Count(text, "state=online") != 2 {
+		return errors.New("a primary has not both replicas")
 	}
 	return nil
 }
