@@ -6,9 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 )
 
@@ -75,12 +73,9 @@ func startKept(t *testing.T, newLedger New) (ledger.Ledger, *Shelf) {
 
 // keeping are the options of a ledger that keeps its records on a shelf.
 func keeping(shelf *Shelf) ledger.Options {
-	origin := time.Now()
-	return ledger.Options{
-		Clock: func() authz.Instant { return authz.Instant(time.Since(origin)) },
-		Apply: func(ledger.Entry) {},
-		Keep:  shelf.Keep,
-	}
+	opts := options(func(ledger.Entry) {})
+	opts.Keep = shelf.Keep
+	return opts
 }
 
 // runLedger runs a ledger until the test ends and waits until it is loaded.
