@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -107,11 +108,18 @@ func whose(x *live.Exchange, about ...any) []any {
 		"owner", string(x.Server.Owner), "server", string(x.Server.Name), "relation", x.Relation().String())
 }
 
+// maxNames is how many subjects a line names: a call is about three at most,
+// doubts about many, with names that anybody may have made up.
+const maxNames = 8
+
 // names writes subjects for a log.
 func names(subjects []authz.Subject) string {
-	list := make([]string, len(subjects))
-	for i, s := range subjects {
-		list[i] = s.String()
+	var list []string
+	for _, s := range subjects[:min(len(subjects), maxNames)] {
+		list = append(list, s.String())
+	}
+	if more := len(subjects) - maxNames; more > 0 {
+		list = append(list, fmt.Sprintf("%d more", more))
 	}
 	return strings.Join(list, ", ")
 }

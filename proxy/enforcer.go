@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,11 +68,21 @@ func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
 		x.SpareUntil(e.clock().Add(e.grace))
 	}
 	switch {
-	case e.decide(x.Context(), x, authz.CauseRevocation) == opened:
+	case e.decide(x.Context(), x, causeOf(entry)) == opened:
 		eff.count(x, -1)
 	case !e.observe:
 		x.Recheck() // goes on asking where it could not be settled
 	}
+}
+
+// causeOf says how the questions that an entry raises are paid for. Those about
+// every guest there is take turns: the reserve is for changes that somebody
+// waits for.
+func causeOf(entry ledger.Entry) authz.Cause {
+	if slices.Contains(entry.Subjects, authz.Subject{Kind: authz.AboutEveryGuest}) {
+		return authz.CauseRecheck
+	}
+	return authz.CauseRevocation
 }
 
 // age judges a decision for the gates ([live.Options]).

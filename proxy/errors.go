@@ -51,6 +51,7 @@ var reactions = []struct {
 	{live.ErrShutdown, reaction{http.StatusServiceUnavailable, "shutdown", "Restarting", "The proxy restarts."}},
 	{live.ErrServerStopped, reaction{http.StatusServiceUnavailable, "server_stopped", "Server stopped", "The server has stopped."}},
 	{live.ErrHoldLimit, reaction{http.StatusServiceUnavailable, "no_decision", "Please wait", "The hub cannot be asked right now."}},
+	{errUnvouched, reaction{http.StatusServiceUnavailable, "no_decision", "Please wait", "It cannot be checked right now where this server is."}},
 	{authz.ErrNoDecision, reaction{http.StatusServiceUnavailable, "no_decision", "Please wait", "The hub cannot be asked right now."}},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
@@ -98,7 +99,7 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	defer cancel()
 	gone := cut(c.sockets) // by the end of their route, before the entry
 	done := p.enforceInTurn(ctx, call, o, c)
-	if done.receipt.Seq == 0 {
+	if !done.inForce {
 		return a.head
 	}
 	sockets := gone + done.sockets
@@ -110,16 +111,17 @@ func (p *Proxy) resolve(ctx context.Context, a answer, call ledger.Call, o ledge
 	}
 	p.audit(ctx, seenAs, "subjects", names(c.subjects), "outcome", o.String(), "sockets", sockets)
 	if o == ledger.Unclear {
-		p.askOn(c)
+		p.doubts.add(c, time.Now().Add(callLimit))
 	}
 	if p.observe {
 		return a.head // nothing was cut, and "done" is not said without it
 	}
-	return append(slices.Clip(a.head), head.Field{Name: cutHeader, Value: p.cutValue(done.receipt, sockets)})
+	return append(slices.Clip(a.head), head.Field{Name: cutHeader, Value: p.cutValue(done.receipt, sockets, c)})
 }
 
 // enforced is what an entry did.
 type enforced struct {
+	inForce bool // there was something to enforce
 	receipt ledger.Receipt
 	sockets int // closed or still held
 }
@@ -139,27 +141,30 @@ func (p *Proxy) enforceInTurn(ctx context.Context, call ledger.Call, o ledger.Ou
 // enforce appends the entry of a call and waits for what it does.
 func (p *Proxy) enforce(ctx context.Context, call ledger.Call, o ledger.Outcome) enforced {
 	receipt, err := p.ledger.Resolve(ctx, call, o)
-	if err != nil {
+	if err != nil { // in force here all the same, and the ledger has waited for Δ
 		p.log.ErrorContext(ctx, "writing a change of access", "error", err)
+		receipt.State = ledger.Within
 	}
 	if receipt.Seq == 0 {
-		return enforced{}
+		return enforced{inForce: err != nil && o != ledger.Unchanged, receipt: receipt}
 	}
 	// What is held passes nothing; waiting only makes the count exact.
 	wait, cancel := context.WithTimeout(ctx, p.rule.Bound)
 	defer cancel()
-	return enforced{receipt, p.enforcer.settled(wait, receipt.Seq)}
+	return enforced{true, receipt, p.enforcer.settled(wait, receipt.Seq)}
 }
 
-// cutValue is the value of the header, see docs/operations.md.
-func (p *Proxy) cutValue(r ledger.Receipt, sockets int) string {
+// cutValue is the value of the header, see docs/operations.md. The sockets are
+// those of this replica: the others confirm that they have held theirs, and do
+// not wait for the Hub to say how many end.
+func (p *Proxy) cutValue(r ledger.Receipt, sockets int, c change) string {
 	switch r.State {
 	case ledger.Done:
 		return fmt.Sprintf("done; sockets=%d", sockets)
 	case ledger.Bounded:
 		return fmt.Sprintf("bounded; replicas=%d", r.Missing)
 	default:
-		return fmt.Sprintf("within=%s", p.rule.Guests)
+		return "within=" + strconv.FormatFloat(c.longest(p.rule).Seconds(), 'f', -1, 64) + "s"
 	}
 }
 

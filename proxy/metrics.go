@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
 )
@@ -25,6 +26,7 @@ type metrics struct {
 	lookups          *prometheus.CounterVec
 	requests         *prometheus.HistogramVec
 	revocation       prometheus.Histogram
+	acknowledge      prometheus.Histogram
 }
 
 // newMetrics makes and registers them.
@@ -65,10 +67,14 @@ func newMetrics(reg prometheus.Registerer, state collector) (*metrics, error) {
 			Name: "share_proxy_revocation_duration_seconds", Help: "From a revocation seen to the last exchange cut or opened again.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
 		}),
+		acknowledge: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "share_proxy_acknowledge_duration_seconds", Help: "From an entry of the log applied here to the last replica's confirmation.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14), // to 4 s: Δ is 1 s
+		}),
 	}
 	return m, register(reg,
 		m.find, m.touch, m.web, m.sockets, m.proxied, m.api, m.get, m.add, m.remove,
-		m.decisions, m.cuts, m.lookups, m.hub, m.requests, m.revocation, state)
+		m.decisions, m.cuts, m.lookups, m.hub, m.requests, m.revocation, m.acknowledge, state)
 }
 
 func register(reg prometheus.Registerer, collectors ...prometheus.Collector) error {
@@ -136,7 +142,7 @@ func (m *metrics) routeCall(op string, status int) {
 type collector struct {
 	live   *live.Table
 	clock  authz.Clock
-	lease  authz.Lease
+	log    ledger.Ledger
 	budget *authz.Budget
 }
 
@@ -145,6 +151,9 @@ var (
 	descStore       = prometheus.NewDesc("share_proxy_store_up", "Whether the ledger's store answers.", nil, nil)
 	descLease       = prometheus.NewDesc("share_proxy_lease_age_seconds", "How far this replica may be behind the ledger.", nil, nil)
 	descDeferred    = prometheus.NewDesc("share_proxy_hub_deferred_total", "Questions to the Hub that had to wait for their turn.", nil, nil)
+	descPosition    = prometheus.NewDesc("share_proxy_log_position", "Number of the last entry of the log that is applied here.", nil, nil)
+	descReplicas    = prometheus.NewDesc("share_proxy_replicas", "Replicas that this one knows, itself included.", []string{"state"}, nil)
+	descUnshared    = prometheus.NewDesc("share_proxy_unshared_records", "Records written here that no other replica knows yet.", nil, nil)
 	descRecheck     = prometheus.NewDesc("share_proxy_recheck_age_seconds", "Age of the oldest answer that lets bytes pass.", nil, nil)
 )
 
@@ -153,6 +162,9 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	to <- descConnections
 	to <- descStore
 	to <- descLease
+	to <- descPosition
+	to <- descReplicas
+	to <- descUnshared
 	to <- descRecheck
 	to <- descDeferred
 }
@@ -171,8 +183,30 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	for labels, n := range counts {
 		to <- prometheus.MustNewConstMetric(descConnections, prometheus.GaugeValue, n, labels[0], labels[1])
 	}
-	to <- prometheus.MustNewConstMetric(descStore, prometheus.GaugeValue, 1)
-	to <- prometheus.MustNewConstMetric(descLease, prometheus.GaugeValue, now.Sub(c.lease.Fresh()).Seconds())
+	c.collectLog(to, now)
 	to <- prometheus.MustNewConstMetric(descRecheck, prometheus.GaugeValue, oldest.Seconds())
 	to <- prometheus.MustNewConstMetric(descDeferred, prometheus.CounterValue, float64(c.budget.Deferred()))
+}
+
+// collectLog reads the state of the log. That of a single process is always
+// there, and has no other members.
+func (c collector) collectLog(to chan<- prometheus.Metric, now authz.Instant) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(descLease, now.Sub(c.log.Fresh()).Seconds())
+	shared, ok := c.log.(interface{ Status() ledger.Status })
+	if !ok {
+		gauge(descStore, 1)
+		return
+	}
+	status, up := shared.Status(), 0.0
+	if status.Up {
+		up = 1
+	}
+	gauge(descStore, up)
+	gauge(descPosition, float64(status.Position))
+	gauge(descReplicas, float64(status.Members), "live")
+	gauge(descReplicas, float64(status.Lost), "lost")
+	gauge(descUnshared, float64(status.Unshared))
 }

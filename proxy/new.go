@@ -28,9 +28,12 @@ type Routes interface {
 
 // Options of a [Proxy]. What has no remark is required.
 type Options struct {
-	Routes    Routes
-	Hub       authz.Asker
-	NewLedger func(authz.Clock, ledger.Apply) ledger.Ledger // run by Run
+	Routes Routes
+	Hub    authz.Asker
+	// NewLedger returns the log, which Run runs. One that is shared with other
+	// replicas is an [authz.Shared] too; one that knows its state has a method
+	// Status, as [ledger.Replica] has.
+	NewLedger func(authz.Clock, ledger.Apply) ledger.Ledger
 	Clock     authz.Clock
 	Rule      authz.Rule
 	// Budget is the number of re-checks per second, see [authz.NewBudget].
@@ -63,7 +66,7 @@ type Proxy struct {
 	enforcer    *enforcer
 	engine      *httputil.ReverseProxy
 	pools       pools
-	turns       turns
+	turns       *turns
 	doubts      doubts
 	pages       *page.Pages
 	errorPages  *http.Transport
@@ -75,10 +78,8 @@ type Proxy struct {
 	trusted     []netip.Prefix
 	hosts       bool
 	observe     bool
+	replicas    bool        // the log is shared with other replicas
 	warned      atomic.Bool // about forged headers
-
-	ctx        context.Context //nolint:containedctx // ends the background work
-	background sync.WaitGroup
 }
 
 // New connects a proxy. ctx ends its background work, for which [Proxy.Run]
@@ -93,7 +94,6 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 		hubAPI: o.HubAPI, errorTarget: o.ErrorTarget,
 		trusted: o.Trusted, hosts: o.Hosts, observe: o.Observe,
 		pools: newPools(), turns: newTurns(), doubts: newDoubts(), errorPages: newErrorTransport(),
-		ctx: ctx,
 	}
 	e := &enforcer{
 		clock: o.Clock, grace: o.RegrantGrace, limit: o.HoldLimit, observe: o.Observe,
@@ -102,13 +102,16 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 	p.enforcer = e
 	p.live = live.NewTable(live.Options{Age: e.age, Recheck: e.recheck, Cut: p.auditCut})
 	p.ledger = o.NewLedger(o.Clock, e.apply)
+	shared, replicas := p.ledger.(authz.Shared)
+	p.replicas = replicas
 	budget := authz.NewBudget(o.Clock, o.Budget)
 	p.auth = authz.NewAuthorizer(ctx, authz.Options{
-		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule, Budget: budget, Observe: p.lookup,
+		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule, Budget: budget,
+		Shared: shared, Observe: p.lookup,
 	})
 	e.auth, e.live = p.auth, p.live
 	p.engine = p.newEngine()
-	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, lease: p.ledger, budget: budget})
+	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, log: p.ledger, budget: budget})
 	return p, err
 }
 
@@ -132,8 +135,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 	log, leave := context.WithCancel(context.WithoutCancel(ctx)) // the log is left last
 	var logging sync.WaitGroup
 	logging.Go(func() { p.ledger.Run(log) })
+	var doubting sync.WaitGroup
+	doubting.Go(func() { p.askOn(ctx) })
 	p.enforcer.run(ctx)
-	p.background.Wait()
+	doubting.Wait()
+	p.turns.close()
 	p.auth.Close()
 	p.enforcer.asking.Wait()
 	leave()
@@ -146,6 +152,12 @@ func (p *Proxy) Run(ctx context.Context) error {
 // ObserveHub counts a question to the Hub, for package hub.
 func (p *Proxy) ObserveHub(op, outcome string, took time.Duration) {
 	p.metrics.hub.WithLabelValues(op, outcome).Observe(took.Seconds())
+}
+
+// ObserveAcknowledged takes how long all replicas took to confirm an entry, for
+// [ledger.ReplicaOptions].
+func (p *Proxy) ObserveAcknowledged(took time.Duration) {
+	p.metrics.acknowledge.Observe(took.Seconds())
 }
 
 // ObserveRouteCall counts a call of the route API by its name in package

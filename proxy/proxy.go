@@ -96,6 +96,9 @@ func (p *Proxy) admit(v *visit) error {
 		if !v.decision.Allow {
 			return nil
 		}
+		if err := p.vouch(v, token); err != nil {
+			return err
+		}
 		v.exchange.Admit(token, &v.decision)
 		// Indexed first, checked second: an entry that comes now finds the
 		// exchange; one that came before is found here.

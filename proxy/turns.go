@@ -15,10 +15,14 @@ import (
 // that has to wait is covered by an entry that is written after it came.
 //
 // It is safe for concurrent use, and holds as many keys as had a change
-// within turnEvery. Use newTurns.
+// within turnEvery. Use newTurns, and close it.
 type turns struct {
-	mu      sync.Mutex // guards the field below
+	ending  chan struct{} // closed by close
+	serving sync.WaitGroup
+
+	mu      sync.Mutex // guards the fields below
 	waiting map[changeKey]*turn
+	closed  bool
 }
 
 // turnEvery leaves exchanges most of their time between two entries: an answer
@@ -32,17 +36,24 @@ type turn struct {
 	result enforced
 }
 
-func newTurns() turns { return turns{waiting: make(map[changeKey]*turn)} }
+func newTurns() *turns {
+	return &turns{ending: make(chan struct{}), waiting: make(map[changeKey]*turn)}
+}
 
 // do returns what entry returns, or what that of another change of the session
 // does which covers this one too; mine tells which.
 func (ts *turns) do(key changeKey, entry func() enforced) (result enforced, mine bool) {
 	ts.mu.Lock()
 	t := ts.waiting[key]
-	if t == nil {
-		ts.waiting[key] = newTurn()
+	switch {
+	case t == nil && ts.closed:
 		ts.mu.Unlock()
-		defer ts.later(key)
+		return entry(), true
+	case t == nil:
+		ts.waiting[key] = newTurn()
+		ts.serving.Add(1)
+		ts.mu.Unlock()
+		defer func() { go ts.serve(key) }()
 		return entry(), true
 	}
 	if mine = t.entry == nil; mine {
@@ -55,21 +66,45 @@ func (ts *turns) do(key changeKey, entry func() enforced) (result enforced, mine
 
 func newTurn() *turn { return &turn{done: make(chan struct{})} }
 
-// later makes sure that the next turn comes.
-func (ts *turns) later(key changeKey) { time.AfterFunc(turnEvery, func() { ts.next(key) }) }
+// serve gives a session its turns until nobody wants one.
+func (ts *turns) serve(key changeKey) {
+	defer ts.serving.Done()
+	for {
+		timer := time.NewTimer(turnEvery)
+		select {
+		case <-timer.C:
+		case <-ts.ending:
+			timer.Stop()
+		}
+		if !ts.next(key) {
+			return
+		}
+	}
+}
 
-// next gives the changes that have come meanwhile their turn.
-func (ts *turns) next(key changeKey) {
+// next gives the changes that have come meanwhile their turn. It reports
+// whether there were any.
+func (ts *turns) next(key changeKey) bool {
 	ts.mu.Lock()
 	t := ts.waiting[key]
 	if t.entry == nil {
 		delete(ts.waiting, key)
 		ts.mu.Unlock()
-		return
+		return false
 	}
 	ts.waiting[key] = newTurn()
 	ts.mu.Unlock()
 	t.result = t.entry()
 	close(t.done)
-	ts.later(key)
+	return true
+}
+
+// close puts into force at once what waits for its turn, and returns when that
+// is done. Changes that come later wait for none.
+func (ts *turns) close() {
+	ts.mu.Lock()
+	ts.closed = true
+	ts.mu.Unlock()
+	close(ts.ending)
+	ts.serving.Wait()
 }

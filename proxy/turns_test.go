@@ -20,7 +20,7 @@ func TestChangesOfOneSessionShareTurns(t *testing.T) {
 		var entries []time.Duration
 		entry := func() enforced {
 			entries = append(entries, time.Since(began))
-			return enforced{ledger.Receipt{Seq: authz.Seq(len(entries))}, len(entries)}
+			return enforced{true, ledger.Receipt{Seq: authz.Seq(len(entries))}, len(entries)}
 		}
 		if done, mine := ts.do(key, entry); !mine || done.sockets != 1 || entries[0] != 0 {
 			t.Errorf("the first: %+v, mine %v, after %v; want its own, at once", done, mine, entries)
@@ -53,6 +53,40 @@ func TestChangesOfOneSessionShareTurns(t *testing.T) {
 		synctest.Wait()
 		if len(ts.waiting) != 0 {
 			t.Errorf("%d sessions are kept, want none", len(ts.waiting))
+		}
+		ts.close()
+	})
+}
+
+// TestCloseWaitsForWhatIsPutIntoForce, and lets nothing wait for its turn.
+func TestCloseWaitsForWhatIsPutIntoForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ts := newTurns()
+		key := changeKey{{Kind: authz.AboutSession, Name: "s"}}
+		began := time.Now()
+		entry := func() enforced {
+			<-time.After(time.Second) // a log that is away takes its time
+			return enforced{sockets: 1}
+		}
+		first, second := make(chan time.Duration, 1), make(chan time.Duration, 1)
+		go func() { ts.do(key, entry); first <- time.Since(began) }()
+		synctest.Wait()
+		go func() { ts.do(key, entry); second <- time.Since(began) }()
+		synctest.Wait()
+		ts.close()
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("closed after %v, want the end of both entries", took)
+		}
+		if a, b := <-first, <-second; a != time.Second || b != 2*time.Second {
+			t.Errorf("in force after %v and %v, want the second right behind the first", a, b)
+		}
+		kept := -1
+		late := func() enforced {
+			kept = len(ts.waiting)
+			return entry()
+		}
+		if done, mine := ts.do(key, late); !mine || kept != 0 || done.sockets != 1 || time.Since(began) != 3*time.Second {
+			t.Errorf("after that: %+v, mine %v, after %v, %d kept; want its own, at once, and nobody to wait for", done, mine, time.Since(began), kept)
 		}
 	})
 }

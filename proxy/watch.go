@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"time"
+
 	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/live"
 )
@@ -115,6 +117,20 @@ func at(path []string, i int) string {
 		return path[i]
 	}
 	return ""
+}
+
+// longest is the longest time for which an answer that c concerns may be used
+// where nobody hears of c.
+func (c change) longest(rule authz.Rule) time.Duration {
+	for _, s := range c.subjects {
+		switch s.Kind {
+		case authz.AboutGuests, authz.AboutDenied, authz.AboutEveryGuest, authz.AboutService:
+			// nobody's own session at his own server
+		default:
+			return max(rule.Guests, rule.Owners)
+		}
+	}
+	return rule.Guests
 }
 
 // changeKey is what a change is about. Changes with the same one are covered by
