@@ -45,7 +45,8 @@ type Redis struct {
 	keys      redisKeys
 	heartbeat time.Duration
 	log       *slog.Logger
-	roots     *x509.CertPool // nil: the machine's
+	roots     *x509.CertPool    // nil: the machine's
+	hashes    map[string]string // of the scripts: what a server knows them by
 
 	nodes   nodes
 	looking sync.WaitGroup
@@ -74,7 +75,12 @@ func openRedis(url string, heartbeat time.Duration, log *slog.Logger, roots *x50
 	redis.SetLogger(silent{})
 	r := &Redis{
 		place: place, keys: newRedisKeys("{share-proxy}", place.db), heartbeat: heartbeat, log: log, roots: roots,
-		sentinels: make(map[string]*redis.Client),
+		sentinels: make(map[string]*redis.Client), hashes: make(map[string]string),
+	}
+	for _, script := range []string{
+		turnScript, createScript, readScript, idsScript, announceScript, dropScript, answerScript, activityScript,
+	} {
+		r.hashes[script] = redis.NewScript(script).Hash()
 	}
 	switch {
 	case place.sentinel():
@@ -213,9 +219,6 @@ func pipeline(ctx context.Context, node *redis.Client, commands [][]any) ([]any,
 	}
 	return replies, nil
 }
-
-// scriptHash is the name that a server knows a script by.
-func scriptHash(script string) string { return redis.NewScript(script).Hash() }
 
 // isUnknownScript reports whether a server did nothing because it does not know
 // the script yet.

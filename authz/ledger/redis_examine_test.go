@@ -168,3 +168,42 @@ func TestEveryCommandOfAScriptIsExamined(t *testing.T) {
 		}
 	}
 }
+
+func TestExamineCountsNodes(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.Options{})
+	expect(t, examine(t, set.URL("")), want{grade: ledger.Fine})
+	expect(t, examine(t, "redis://"+set.Data[0].Addr), want{grade: ledger.Doubtful, text: "2 replica(s)"})
+	expect(t, examine(t, strings.Replace(set.URL(""), redistest.Name, "nobody", 1)), want{ledger.Faulty, "No such master", true})
+	redistest.Must(t, set.Data[1].Pause())
+	expect(t, examine(t, set.URL("")), want{grade: ledger.Fine})
+	redistest.Must(t, set.Data[2].Pause())
+	expect(t, examine(t, set.URL("")), want{grade: ledger.Faulty, text: "0 of 1 replicas"})
+}
+
+func TestExamineAsUsersOfFewRights(t *testing.T) {
+	t.Run("of Sentinels", func(t *testing.T) {
+		set := redistest.StartSentinels(t, redistest.Options{})
+		allow(t, acl(t), set.Data...)
+		rights := regexp.MustCompile(`At Sentinels: ([^.]+)\.`).FindStringSubmatch(strings.ReplaceAll(readFile(t, "redis.go"), "\n//", ""))
+		allow(t, "user watcher on >seen "+rights[1], set.Watchers...)
+		expect(t, examine(t, set.URL("proxy:secret@")+"&sentinel_username=watcher&sentinel_password=seen"), want{grade: ledger.Fine})
+	})
+	t.Run("of a cluster", func(t *testing.T) {
+		cluster := redistest.StartCluster(t, redistest.Options{})
+		allow(t, acl(t), cluster.Nodes...)
+		expect(t, examine(t, cluster.URL("proxy:secret@")), want{grade: ledger.Fine})
+		expect(t, examine(t, "redis://"+cluster.Nodes[0].Addr), want{grade: ledger.Faulty, text: "a node of a cluster"},
+			want{grade: ledger.Doubtful, text: "2 replica(s)"})
+	})
+}
+
+// allow makes a user at servers.
+func allow(t *testing.T, line string, servers ...*redistest.Server) {
+	t.Helper()
+	for _, server := range servers {
+		args := append([]string{"ACL", "SETUSER"}, strings.Fields(line)[1:]...)
+		if _, err := server.Do(args...); err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+	}
+}

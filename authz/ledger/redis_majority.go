@@ -110,7 +110,7 @@ func (r *Redis) run(ctx context.Context, script string, c confirmation, keys []s
 	if c == confirmed {
 		r.lookSoon(lookAgain)
 	}
-	reply, err := r.try(ctx, c, "EVALSHA", scriptHash(script), keys, args)
+	reply, err := r.try(ctx, c, "EVALSHA", r.hashes[script], keys, args)
 	if isUnknownScript(err) {
 		reply, err = r.try(ctx, c, "EVAL", script, keys, args)
 	}

@@ -19,6 +19,7 @@ import (
 type Certificates struct {
 	Roots *x509.CertPool
 
+	name                      string
 	certFile, keyFile, caFile string
 }
 
@@ -37,8 +38,11 @@ func NewCertificates(dir string, names ...string) (*Certificates, error) {
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
+	name := "127.0.0.1"
 	if len(names) == 0 {
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	} else {
+		name = names[0]
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -49,7 +53,7 @@ func NewCertificates(dir string, names ...string) (*Certificates, error) {
 		return nil, err
 	}
 	c := &Certificates{
-		Roots:    x509.NewCertPool(),
+		Roots: x509.NewCertPool(), name: name,
 		certFile: filepath.Join(dir, "cert.pem"), keyFile: filepath.Join(dir, "key.pem"), caFile: filepath.Join(dir, "cert.pem"),
 	}
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
@@ -65,5 +69,5 @@ func (c *Certificates) File() string { return c.caFile }
 
 // Config is that of a client that trusts the certificates.
 func (c *Certificates) Config() *tls.Config {
-	return &tls.Config{RootCAs: c.Roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: c.Roots, ServerName: c.name, MinVersion: tls.VersionTLS12}
 }

@@ -1,0 +1,27 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger/ledgertest"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger/redistest"
+)
+
+// A replica on Redis is a ledger as the one in memory is.
+func TestReplicaOnRedisConforms(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	conforms(t, server, "redis://"+server.Addr)
+}
+
+func TestReplicaBehindSentinelsConforms(t *testing.T) {
+	set := redistest.StartSentinels(t, redistest.Options{})
+	conforms(t, set.Data[0], set.URL(""))
+}
+
+func conforms(t *testing.T, server *redistest.Server, url string) {
+	ledgertest.RunReal(t, func(t *testing.T, opts ledger.Options) ledger.Ledger {
+		flush(t, server)
+		return newReplica(t, openStore(t, url), opts)
+	})
+}
