@@ -18,6 +18,7 @@ import (
 type servers struct {
 	log                *slog.Logger
 	public, api, admin *boundServer
+	settle             time.Duration
 	loaded             atomic.Bool // ready
 	stopping           atomic.Bool // not ready any more
 }
@@ -33,7 +34,7 @@ type boundServer struct {
 // bindAll binds the listeners of all servers, or none.
 func bindAll(ctx context.Context, cfg Config, log *slog.Logger, p *parts, reg *prometheus.Registry) (*servers, error) {
 	s := &servers{
-		log:    log,
+		log: log, settle: settleTime,
 		public: &boundServer{name: "public", http: p.Public},
 		api:    &boundServer{name: "api", http: newAPIServer(p.API)},
 	}
@@ -192,6 +193,12 @@ func (s *servers) load(ctx context.Context, p *parts) error {
 	return nil
 }
 
+// settleTime is from the end of accepting to the drain, in which nothing new
+// begins: a request that had arrived by then has begun, and is served. One that
+// arrives later finds its connection closed, which a load balancer repeats
+// elsewhere; it does not repeat a 503.
+const settleTime = 250 * time.Millisecond
+
 // stop ends the servers: not ready and no new connections, then what is open
 // finishes within limit, then the route API, the background work and, last,
 // metrics, so that the end can be watched. What the limit cuts off is no
@@ -205,8 +212,21 @@ func (s *servers) stop(ctx context.Context, p *parts, limit time.Duration, endWo
 
 	var drained, closed error
 	var both sync.WaitGroup
-	both.Go(func() { drained = p.Drain(draining) })
-	both.Go(func() { closed = s.public.http.Shutdown(draining) })
+	shut := make(chan struct{})
+	both.Go(func() {
+		defer close(shut)
+		closed = s.public.http.Shutdown(draining)
+	})
+	both.Go(func() {
+		settled := time.NewTimer(s.settle)
+		defer settled.Stop()
+		select {
+		case <-shut:
+		case <-settled.C:
+		case <-draining.Done():
+		}
+		drained = p.Drain(draining)
+	})
 	both.Wait()
 	err := errors.Join(expected(drained), expected(closed), s.public.http.Close())
 

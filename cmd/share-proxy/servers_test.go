@@ -23,6 +23,7 @@ type testParts struct {
 	entered chan struct{} // a request is in the public handler
 	release chan struct{} // it may go on
 	drains  chan time.Duration
+	settle  time.Duration
 }
 
 func newTestParts() *testParts {
@@ -68,6 +69,7 @@ func start(t *testing.T, p *testParts, drain time.Duration) *program {
 	if err := s.admin.bind(t.Context(), "127.0.0.1", 0, log); err != nil {
 		t.Fatal(err)
 	}
+	s.settle = p.settle
 	ctx, stop := context.WithCancel(t.Context())
 	prog := &program{servers: s, stop: stop, ended: make(chan error, 1)}
 	finished := make(chan struct{})
@@ -194,6 +196,40 @@ func TestDrainAcceptsNobody(t *testing.T) {
 	}
 	if err := prog.end(t); err != nil {
 		t.Errorf("run = %v, want nil", err)
+	}
+}
+
+func TestDrainBeginsWhenWhatHasArrivedIsUnderWay(t *testing.T) {
+	p := newTestParts()
+	p.settle = time.Hour
+	prog := start(t, p, patience)
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := get(t, prog.public, "/")
+		answered <- status
+	}()
+	<-p.entered
+	prog.stop()
+	for refused := false; !refused; { // Shutdown closes the listener first
+		conn, err := net.DialTimeout("tcp", prog.public.listeners[0].Addr().String(), patience)
+		if refused = err != nil; !refused {
+			_ = conn.Close()
+		}
+	}
+	select {
+	case <-p.drains:
+		t.Error("nothing new may begin, while requests that have arrived may not have begun")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(p.release)
+	if status := <-answered; status != 200 {
+		t.Errorf("the request under way got %d, want 200", status)
+	}
+	if err := prog.end(t); err != nil {
+		t.Errorf("run = %v, want nil", err)
+	}
+	if len(p.drains) != 1 {
+		t.Error("the sockets were not told")
 	}
 }
 
