@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -51,6 +53,44 @@ func TestWhoComesDuringACommitIsWrittenTogether(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestARecordThatCannotBeWrittenIsInNoBatch(t *testing.T) {
+	f, err := OpenFile(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	f.committing.Lock() // a batch would not come to its end
+	defer f.committing.Unlock()
+	err = f.write(Record{Kind: "route", Name: strings.Repeat("x", bbolt.MaxKeySize), Value: []byte("x")}, nil)
+	if err == nil || f.waiting() != 0 {
+		t.Errorf("write = %v, %d records wait; want an error at once", err, f.waiting())
+	}
+}
+
+func TestAFileThatLacksSomethingIsBroken(t *testing.T) {
+	record := Record{Kind: "route", Name: "/a", Value: []byte("x")}
+	for name, damage := range map[string]func(*bbolt.Tx) error{
+		"a record": func(tx *bbolt.Tx) error { return tx.Bucket(recordBucket).Delete(fileKey(record)) },
+		"all":      func(tx *bbolt.Tx) error { return tx.DeleteBucket(recordBucket) },
+		"activity": func(tx *bbolt.Tx) error { return tx.DeleteBucket(activityBucket) },
+	} {
+		dir := t.TempDir()
+		f, err := OpenFile(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.write(record, func(Record) {}); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.db.Update(damage), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = OpenFile(dir); !errors.Is(err, errBroken) {
+			t.Errorf("without %s: opening says %v, want %v", name, err, errBroken)
+		}
 	}
 }
 

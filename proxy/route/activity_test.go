@@ -70,6 +70,25 @@ func TestOthersAreToldWhatRoseSinceTheLastTime(t *testing.T) {
 	})
 }
 
+func TestPostingAgainIsActivityThatOthersKnow(t *testing.T) {
+	s, _, log := newShared(false)
+	first := post(t, s, "/x", "http://a:1", alices)
+	later := start.Truncate(time.Millisecond).Add(time.Minute)
+	again, err := New("/x", "http://a:1", first.Data, later)
+	if err == nil {
+		err = s.Add(t.Context(), again)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !first.LastActivity().Equal(later) {
+		t.Errorf("activity = %v, want %v", first.LastActivity(), later)
+	}
+	if s.All(t.Context()); len(log.told) != 1 || len(log.told[0]) != 0 {
+		t.Errorf("the log was told %v, but the record says it", log.told)
+	}
+}
+
 func TestTimesOfOthersAreTakenInAndNotToldAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _, log := newShared(false)

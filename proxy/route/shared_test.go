@@ -67,11 +67,11 @@ func (l *fakeLog) MergeActivity(ctx context.Context, seen map[string]int64) (map
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.told = append(l.told, seen)
-	if err := errors.Join(l.err, ctx.Err()); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	return l.others, nil
+	l.told = append(l.told, seen)
+	return l.others, l.err
 }
 
 // newShared returns a table that is written through a log that is a fake.
