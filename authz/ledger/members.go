@@ -50,11 +50,23 @@ func (ms *members) update(list []Member, now authz.Instant) {
 	}
 }
 
-// left forgets the members that have left.
-func (ms *members) left() {
+// left forgets the members that have left, and those that were lost together
+// with a history if another process runs at their place. It returns that
+// process by who it replaces: it may have been there already in the lost
+// history, unseen by this replica, and have its lease from there.
+func (ms *members) left() (heirs map[string]string) {
+	heirs = make(map[string]string)
 	maps.DeleteFunc(ms.peers, func(id string, p *peer) bool {
-		return p.absent && (!p.missed || ms.replaced(id))
+		if !p.absent || !p.missed {
+			return p.absent
+		}
+		heir := ms.heir(id)
+		if heir != "" {
+			heirs[id] = heir
+		}
+		return heir != ""
 	})
+	return heirs
 }
 
 // miss remembers as lost whoever was a member in a former history and is not
@@ -67,15 +79,15 @@ func (ms *members) miss(self string, now authz.Instant) {
 	}
 }
 
-// replaced reports whether another process runs at the place of a member.
-func (ms *members) replaced(id string) bool {
+// heir returns the process that runs at the place of a member, "" if none does.
+func (ms *members) heir(id string) string {
 	name := ms.peers[id].name
 	for other, p := range ms.peers {
 		if other != id && p.name == name && !p.lost && !p.absent {
-			return true
+			return other
 		}
 	}
-	return false
+	return ""
 }
 
 // others returns the ids of all members but self; of lost ones only if they are
@@ -106,7 +118,7 @@ func (ms *members) silent(self string, now authz.Instant) map[string]uint64 {
 func (ms *members) over(now authz.Instant) (ids []string) {
 	for id, p := range ms.peers {
 		switch {
-		case !p.lost || now.Sub(p.since) <= rememberLost && !ms.replaced(id):
+		case !p.lost || now.Sub(p.since) <= rememberLost && ms.heir(id) == "":
 		case p.missed:
 			delete(ms.peers, id)
 		default:
@@ -148,6 +160,17 @@ func (w *waiter) check(ms *members) (done bool) {
 		}
 	}
 	return len(w.awaited) == 0
+}
+
+// awaitHeirs has those who wait for a member wait for its heir.
+func (r *Replica) awaitHeirs(heirs map[string]string) {
+	for _, w := range r.waiters {
+		for id, heir := range heirs {
+			if _, is := w.awaited[id]; is {
+				w.awaited[heir] = struct{}{}
+			}
+		}
+	}
 }
 
 // settleWaiters ends those who wait for nobody any more; the caller holds mu.

@@ -188,6 +188,28 @@ func TestRule2NobodyIsForgottenWithTheLog(t *testing.T) {
 	})
 }
 
+// TestRule2HeirIsWaitedFor: b was restarted while a was away, and the store was
+// emptied. When a sees the new b, that one has a lease of the lost history and
+// does not know yet that it is lost.
+func TestRule2HeirIsWaitedFor(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.client.Refuse(true)
+		b.kill()
+		heir := c.start("b")
+		c.pass(every)
+		c.betweenTurns(heir)
+		c.store.Wipe()
+		heir.client.LoseReplies(true)
+		a.client.Refuse(false)
+		c.pass(every / 2)
+		v := a.revoke(bob)
+		if v.State == ledger.Done || heir.age() <= bound {
+			t.Errorf("%+v, and the one at the place of b has a lease %v old and no entry", v, heir.age())
+		}
+	})
+}
+
 // TestRule2SameMomentForStartAndAppend: whatever the order, each of many that
 // start during a stream of revocations has every entry or began behind it.
 func TestRule2SameMomentForStartAndAppend(t *testing.T) {

@@ -75,7 +75,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 	if !r.joined || v.Incarnation != r.incarnation || v.Tick <= r.ticks.last || !r.catchUp(v, t, sent) {
 		return false, false
 	}
-	r.members.left()
+	r.awaitHeirs(r.members.left())
 	switch {
 	case v.Appended:
 		r.appended(sent)
