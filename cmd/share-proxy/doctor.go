@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/hub"
+	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 )
 
 // doctorCommand is `share-proxy doctor [flags]`: with the flags and the
@@ -29,6 +31,7 @@ func doctorCommand(ctx context.Context, args, environ []string, stdout, stderr i
 	d.settings(err, warnings)
 	api := d.routeAPI(ctx, cfg)
 	d.hub(ctx, cfg, api)
+	d.store(ctx, cfg)
 	d.trustedProxies(cfg, env.ToMap(environ))
 	if d.faults > 0 {
 		fmt.Fprintf(stderr, "share-proxy: %d fault(s)\n", d.faults)
@@ -123,6 +126,41 @@ func (d *doctor) hub(ctx context.Context, cfg Config, learned *url.URL) {
 		d.warning("hub: %q at %s is older than 5.5.1, which fixes GHSA-c4gm-pwx9-9w8j (injection on the page on which shares are accepted): upgrade", version, api)
 	default:
 		d.ok("hub: %s at %s", version, api)
+	}
+}
+
+// store looks at where the log is kept.
+func (d *doctor) store(ctx context.Context, cfg Config) {
+	switch {
+	case !cfg.RedisURL.IsSet() && cfg.DataDir == "":
+		d.ok("log: in memory: for one process, whose routes the hub writes again after a restart")
+	case !cfg.RedisURL.IsSet():
+		// Not opened: the running proxy has it, and only one process may.
+		d.ok("log: in a file in %s: for one process", cfg.DataDir)
+	default:
+		d.redis(ctx, cfg)
+	}
+}
+
+// redis examines Redis as the proxy reaches it.
+func (d *doctor) redis(ctx context.Context, cfg Config) {
+	store, err := ledger.OpenRedis(cfg.RedisURL.Reveal(), heartbeat(cfg), slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.fault("log: SHARE_PROXY_REDIS_URL: %v", err)
+		return
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, f := range store.Examine(ctx) {
+		switch f.Grade {
+		case ledger.Fine:
+			d.ok("redis: %s", f.Text)
+		case ledger.Doubtful:
+			d.warning("redis: %s", f.Text)
+		default:
+			d.fault("redis: %s", f.Text)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -42,7 +43,7 @@ func openStore(cfg Config, log *slog.Logger) (s store, err error) {
 func heartbeat(cfg Config) time.Duration { return cfg.RevocationBound / 4 }
 
 // newLedger returns the log on a store.
-func (s store) newLedger(cfg Config, opts ledger.Options, log *slog.Logger) (ledger.Ledger, error) {
+func (s store) newLedger(cfg Config, opts ledger.Options, log *slog.Logger, acknowledged func(time.Duration)) (ledger.Ledger, error) {
 	switch {
 	case s.file != nil:
 		return ledger.NewMemoryOn(s.file, opts), nil
@@ -55,7 +56,7 @@ func (s store) newLedger(cfg Config, opts ledger.Options, log *slog.Logger) (led
 	}
 	return ledger.NewReplica(ledger.ReplicaOptions{
 		Options: opts, Store: s.redis, Secrets: keys, Bound: cfg.RevocationBound,
-		Name: placeName(cfg.Flags), Log: log,
+		Name: placeName(cfg.Flags), Log: log, Acknowledged: acknowledged,
 	})
 }
 
@@ -72,6 +73,51 @@ func (s store) close() {
 	if s.redis != nil {
 		s.redis.Close()
 	}
+}
+
+// examineLimit bounds one examination; examinePause is between two, until
+// Redis answers.
+const examineLimit, examinePause = 5 * time.Second, 5 * time.Second
+
+// examine says in the log what is wrong with Redis, when it answers for the
+// first time. It refuses nothing: a proxy that does not start helps nobody, and
+// without the log T is kept all the same.
+func (s store) examine(ctx context.Context, log *slog.Logger) {
+	if s.redis == nil {
+		return
+	}
+	for {
+		limited, cancel := context.WithTimeout(ctx, examineLimit)
+		findings := s.redis.Examine(limited)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		away := false
+		for _, f := range findings {
+			log.Log(ctx, levelOf(f.Grade), "redis", "finding", f.Text)
+			away = away || f.Unreachable
+		}
+		if !away {
+			return
+		}
+		select {
+		case <-time.After(examinePause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// levelOf returns the level at which a finding is logged.
+func levelOf(g ledger.Grade) slog.Level {
+	switch g {
+	case ledger.Fine:
+		return slog.LevelInfo
+	case ledger.Doubtful:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // placeName names the place at which this process serves, where one process

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -18,7 +19,8 @@ import (
 // child is this test binary as a process that is not testing.
 type child struct {
 	*exec.Cmd
-	lines *bufio.Scanner // of its standard output
+	stdout io.Reader
+	lines  *bufio.Scanner // of it
 }
 
 func startChild(t *testing.T, mode, program string, environ []string, args ...string) *child {
@@ -34,7 +36,7 @@ func startChild(t *testing.T, mode, program string, environ []string, args ...st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	return &child{cmd, bufio.NewScanner(out)}
+	return &child{cmd, out, bufio.NewScanner(out)}
 }
 
 func self(t *testing.T) string {

@@ -69,7 +69,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 		Routes: table, Hub: client,
 		NewLedger: func(clock authz.Clock, apply ledger.Apply) ledger.Ledger {
 			opts := ledger.Options{Clock: clock, Apply: apply, Keep: routes.Keep}
-			entries, fault = store.newLedger(cfg, opts, log)
+			entries, fault = store.newLedger(cfg, opts, log, func(took time.Duration) { p.ObserveAcknowledged(took) })
 			return entries
 		},
 		Clock: bootClock(),
@@ -97,7 +97,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 		}),
 		Run: func(ctx context.Context) error {
 			defer store.close()
-			return runWork(ctx, work, end, p, routes)
+			return runWork(ctx, work, end, p, routes, store, log)
 		},
 		Drain: p.Drain, Loaded: p.Loaded, LoadLimit: store.loadLimit(),
 	}, nil
@@ -105,8 +105,9 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger, reg *prometheus.Reg
 
 // runWork does the background work until ctx ends; work is the one of p, which
 // end ends.
-func runWork(ctx, work context.Context, end func(), p *proxy.Proxy, routes *route.Shared) error {
+func runWork(ctx, work context.Context, end func(), p *proxy.Proxy, routes *route.Shared, store store, log *slog.Logger) error {
 	var beside sync.WaitGroup
+	beside.Go(func() { store.examine(ctx, log) })
 	beside.Go(func() {
 		if p.Loaded(ctx) == nil { // times of activity are for routes that are there
 			routes.Run(ctx)
