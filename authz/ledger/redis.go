@@ -39,7 +39,7 @@ import (
 //	  +client|setname +cluster|slots +cluster|nodes
 //
 // in one line. At Sentinels: +sentinel|master +sentinel|replicas
-// +sentinel|sentinels +client|setname.
+// +sentinel|sentinels +sentinel|myid +client|setname.
 type Redis struct {
 	place     redisPlace
 	keys      redisKeys
@@ -56,6 +56,7 @@ type Redis struct {
 	primary   *redis.Client // nil with a cluster, and before Sentinels named it
 	addr      string        // of primary
 	cluster   *redis.ClusterClient
+	known     []string // addresses of Sentinels
 	sentinels map[string]*redis.Client
 }
 
@@ -84,7 +85,7 @@ func openRedis(url string, heartbeat time.Duration, log *slog.Logger, roots *x50
 	}
 	switch {
 	case place.sentinel():
-		r.nodes.look = r.lookAtSentinels
+		r.nodes.look, r.known = r.lookAtSentinels, place.addrs
 	case place.cluster():
 		r.nodes.look = r.lookAtCluster
 		o := r.options("", place.user, place.password)

@@ -10,11 +10,13 @@ import (
 
 // A replica on Redis is a ledger as the one in memory is.
 func TestReplicaOnRedisConforms(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t, redistest.Options{})
 	conforms(t, server, "redis://"+server.Addr)
 }
 
 func TestReplicaBehindSentinelsConforms(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.Options{})
 	conforms(t, set.Data[0], set.URL(""))
 }

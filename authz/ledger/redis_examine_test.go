@@ -170,6 +170,7 @@ func TestEveryCommandOfAScriptIsExamined(t *testing.T) {
 }
 
 func TestExamineCountsNodes(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.Options{})
 	expect(t, examine(t, set.URL("")), want{grade: ledger.Fine})
 	expect(t, examine(t, "redis://"+set.Data[0].Addr), want{grade: ledger.Doubtful, text: "2 replica(s)"})
@@ -181,6 +182,7 @@ func TestExamineCountsNodes(t *testing.T) {
 }
 
 func TestExamineAsUsersOfFewRights(t *testing.T) {
+	t.Parallel()
 	t.Run("of Sentinels", func(t *testing.T) {
 		set := redistest.StartSentinels(t, redistest.Options{})
 		allow(t, acl(t), set.Data...)

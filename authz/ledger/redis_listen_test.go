@@ -79,6 +79,7 @@ func TestRedisListensAgain(t *testing.T) {
 }
 
 func TestRedisListensAtTheNewPrimary(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.Options{})
 	s := openStore(t, set.URL(""))
 	begin(t, s)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -56,23 +57,34 @@ r3 127.0.0.1:9@10 slave p2 0 0 2 connected
 }
 
 func TestNewestVote(t *testing.T) {
-	old := vote{primary: "old", epoch: 1, replicas: 2, others: []string{"b", "c"}}
-	replaced := vote{primary: "new", epoch: 2, replicas: 1, others: []string{"a", "c"}}
+	before := func(id string) vote {
+		return vote{id: id, primary: "old", epoch: 1, replicas: 2, others: []string{"x", "y"}}
+	}
+	after := func(id string) vote {
+		return vote{id: id, primary: "new", epoch: 2, replicas: 1, others: []string{"x", "y"}}
+	}
 	for name, test := range map[string]struct {
 		votes    []vote
-		asked    int
+		named    int
 		primary  string
 		replicas int
 		majority bool
 	}{
-		"all agree":                                {[]vote{old, old, old}, 3, "old", 2, true},
-		"two of three agree":                       {[]vote{old, old}, 3, "old", 2, true},
-		"one of three alone is no majority":        {[]vote{old}, 3, "old", 2, false},
-		"one that knows two others is none either": {[]vote{old}, 1, "old", 2, false},
-		"the newer configuration counts":           {[]vote{old, replaced, old}, 3, "new", 1, false},
-		"the most replicas count":                  {[]vote{replaced, {primary: "new", epoch: 2, replicas: 2}}, 3, "new", 2, true},
+		"all agree":                                {[]vote{before("a"), before("b"), before("c")}, 3, "old", 2, true},
+		"two of three agree":                       {[]vote{before("a"), before("b")}, 3, "old", 2, true},
+		"one of three alone is no majority":        {[]vote{before("a")}, 3, "old", 2, false},
+		"one that knows two others is none either": {[]vote{before("a")}, 1, "old", 2, false},
+		"one by two addresses is one":              {[]vote{before("a"), before("a")}, 2, "old", 2, false},
+		"one that has forgotten the others that the URL names is none": {
+			[]vote{{id: "a", primary: "old", epoch: 1}}, 3, "old", 0, false,
+		},
+		"one alone that is the only one": {[]vote{{id: "a", primary: "old", epoch: 1, replicas: 2}}, 1, "old", 2, true},
+		"the newer configuration counts": {[]vote{before("a"), after("b"), before("c")}, 3, "new", 1, false},
+		"the most replicas count": {
+			[]vote{after("a"), {id: "b", primary: "new", epoch: 2, replicas: 2}}, 3, "new", 2, true,
+		},
 	} {
-		best, majority := newest(test.votes, test.asked)
+		best, majority := newest(test.votes, test.named)
 		if best.primary != test.primary || best.replicas != test.replicas || majority != test.majority {
 			t.Errorf("%s: %+v, majority %v", name, best, majority)
 		}
@@ -87,11 +99,29 @@ func TestReplicasThatAreLongGoneAreNotCounted(t *testing.T) {
 		[]any{"ip", "127.0.0.1", "port", "6379", "config-epoch", "4"},
 		[]any{replica("slave", "0"), replica("s_down,slave,disconnected", "3599000"), replica("s_down,slave,disconnected", "3601000")},
 		[]any{[]any{"ip", "::1", "port", "26379"}},
+		"id",
 	})
 	if err != nil || v.primary != "127.0.0.1:6379" || v.epoch != 4 || v.replicas != 2 || v.others[0] != "[::1]:26379" {
 		t.Errorf("%+v, %v; want two replicas", v, err)
 	}
-	if _, err := parseVote([]any{[]any{}, []any{}, nil}); err == nil {
+	if _, err := parseVote([]any{[]any{}, []any{}, nil, nil}); err == nil {
 		t.Error("a reply of another form is no error")
+	}
+}
+
+func TestTheNumberOfNodesOnlyGrows(t *testing.T) {
+	found := 0
+	n := nodes{look: func(context.Context) (int, error) { return found, nil }}
+	for _, step := range []struct {
+		found, replicas int
+		known           bool
+	}{{0, 0, false}, {3, 1, true}, {1, 1, true}, {0, 1, true}, {5, 2, true}} {
+		found = step.found
+		if err := n.learn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if replicas, known := n.replicas(); replicas != step.replicas || known != step.known {
+			t.Errorf("after %d nodes: %d replicas, known %v; want %d, %v", found, replicas, known, step.replicas, step.known)
+		}
 	}
 }

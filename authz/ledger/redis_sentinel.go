@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// maxSentinels bounds those that are learned from others.
+	// maxSentinels bounds those that are learned from others: there are three or
+	// five.
 	maxSentinels = 16
 	// askLimit is how long one Sentinel may take. One that is frozen does not keep
 	// anybody from the word of the others, if they are a majority.
@@ -26,6 +27,7 @@ var errNoPrimary = errors.New("no Sentinel names a primary")
 
 // vote is what one Sentinel says.
 type vote struct {
+	id       string // of the Sentinel, which may have several addresses
 	primary  string
 	epoch    uint64 // of its configuration: the higher, the newer
 	replicas int
@@ -36,59 +38,72 @@ type vote struct {
 // configuration names, and returns the number of data nodes, or 0 if no majority
 // of the Sentinels says so: a few may be cut off together with an old primary.
 func (r *Redis) lookAtSentinels(ctx context.Context) (int, error) {
-	votes, err := r.askSentinels(ctx, r.sentinelAddrs())
+	votes, err := r.askSentinels(ctx)
 	if len(votes) == 0 {
 		return 0, fmt.Errorf("%w: %w", errNoPrimary, err)
 	}
-	best, majority := newest(votes, len(r.sentinelAddrs()))
+	best, majority := newest(votes, len(r.place.addrs))
 	r.use(best.primary)
 	if !majority {
 		return 0, nil
 	}
+	r.acquaint(votes)
 	return 1 + best.replicas, nil
 }
 
 // newest returns the vote of the highest epoch, with the most replicas that one
-// for the same primary knows, and whether more than half of the Sentinels, as
-// many as were asked or as one of them knows, voted for it.
-func newest(votes []vote, asked int) (best vote, majority bool) {
+// for the same primary knows, and whether more than half of the Sentinels voted
+// for it. There are as many as the URL names, or as one of them knows.
+func newest(votes []vote, named int) (best vote, majority bool) {
 	for _, v := range votes {
 		if v.epoch >= best.epoch {
 			best = v
 		}
 	}
-	agree := 0
+	agree := make(map[string]bool)
 	for _, v := range votes {
-		asked = max(asked, 1+len(v.others))
+		named = max(named, 1+len(v.others))
 		if v.primary == best.primary {
-			agree++
+			agree[v.id] = true
 			best.replicas = max(best.replicas, v.replicas)
 		}
 	}
-	return best, 2*agree > asked
+	return best, 2*len(agree) > named
 }
 
-// sentinelAddrs are those of the URL, and those learned from them.
-func (r *Redis) sentinelAddrs() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	addrs := slices.Clone(r.place.addrs)
-	for addr := range r.sentinels {
-		if !slices.Contains(addrs, addr) {
-			addrs = append(addrs, addr)
+// acquaint keeps the addresses of the Sentinels that a majority knows, each of
+// which names all but itself, and gives up those that nobody knows any more.
+func (r *Redis) acquaint(votes []vote) {
+	known := slices.Clone(r.place.addrs)
+	for _, v := range votes {
+		for _, addr := range v.others {
+			if !slices.Contains(known, addr) && len(known) < len(r.place.addrs)+maxSentinels {
+				known = append(known, addr)
+			}
 		}
 	}
-	return addrs
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = known
+	for addr, client := range r.sentinels {
+		if !slices.Contains(known, addr) {
+			_ = client.Close()
+			delete(r.sentinels, addr)
+		}
+	}
 }
 
 // askSentinels asks all at once, those too that the others name, until a majority
 // agrees, or all have answered or have not in time. The error is one of those
 // who have not.
-func (r *Redis) askSentinels(ctx context.Context, addrs []string) (votes []vote, failed error) {
+func (r *Redis) askSentinels(ctx context.Context) (votes []vote, failed error) {
 	type answer struct {
 		vote
 		err error
 	}
+	r.mu.Lock()
+	addrs := slices.Clone(r.known)
+	r.mu.Unlock()
 	answers := make(chan answer, len(addrs)+maxSentinels) // room for all: nobody may be waiting for them
 	asked := make(map[string]bool)
 	ask := func(addr string) {
@@ -113,7 +128,7 @@ func (r *Redis) askSentinels(ctx context.Context, addrs []string) (votes []vote,
 			continue
 		}
 		votes = append(votes, a.vote)
-		if _, majority := newest(votes, len(asked)); majority {
+		if _, majority := newest(votes, len(r.place.addrs)); majority {
 			break
 		}
 		for _, addr := range a.others {
@@ -127,18 +142,18 @@ func (r *Redis) askSentinels(ctx context.Context, addrs []string) (votes []vote,
 func (r *Redis) askOne(ctx context.Context, addr string) (vote, error) {
 	name := r.place.primary
 	replies, err := r.askSentinel(ctx, addr, []any{"SENTINEL", "MASTER", name},
-		[]any{"SENTINEL", "REPLICAS", name}, []any{"SENTINEL", "SENTINELS", name})
+		[]any{"SENTINEL", "REPLICAS", name}, []any{"SENTINEL", "SENTINELS", name}, []any{"SENTINEL", "MYID"})
 	if err != nil {
-		return vote{}, fmt.Errorf("Sentinel %s: %w", addr, err)
+		return vote{}, fmt.Errorf("asking the Sentinel %s: %w", addr, err)
 	}
 	return parseVote(replies)
 }
 
-// parseVote reads the three replies.
+// parseVote reads the four replies.
 func parseVote(replies []any) (vote, error) {
 	p := replyParser{}
 	primary := p.fields(replies[0])
-	v := vote{primary: net.JoinHostPort(primary["ip"], primary["port"])}
+	v := vote{id: p.text(replies[3]), primary: net.JoinHostPort(primary["ip"], primary["port"])}
 	var err error
 	if v.epoch, err = strconv.ParseUint(primary["config-epoch"], 10, 64); err != nil {
 		p.fail(fmt.Errorf("%w: a Sentinel's epoch", errReply))

@@ -71,11 +71,13 @@ func TestRedisIsAStoreForAUserOfFewRights(t *testing.T) {
 }
 
 func TestRedisBehindSentinelsIsAStore(t *testing.T) {
+	t.Parallel()
 	set := redistest.StartSentinels(t, redistest.Options{Password: "secret"})
 	runSuite(t, set.Data[0], func(t *testing.T) ledger.Store { return openStore(t, set.URL(":secret@")) })
 }
 
 func TestRedisInAClusterIsAStore(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, redistest.Options{})
 	runSuite(t, cluster.Nodes[0], func(t *testing.T) ledger.Store { return openStore(t, cluster.URL("")) })
 }
@@ -189,6 +191,55 @@ func TestRedisDeadlinesHoldOnADeadLink(t *testing.T) {
 		}
 		link.Pass()
 		within(t, 3*time.Second, func() error { return turn(s) })
+	}
+}
+
+// A turn whose answer was lost is not repeated: it could append twice, and what
+// it returned then would not be what became of the first.
+func TestRedisIsAskedOnce(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	link := redistest.Between(t, server.Addr)
+	s := openStore(t, "redis://"+link.Addr())
+	begin(t, s)
+	link.BlackHoleAnswers()
+	ended := make(chan error)
+	go func() {
+		_, err := s.Turn(t.Context(), ledger.Turn{Incarnation: "inc", Member: "m1"})
+		ended <- err
+	}()
+	tick := func() string {
+		t.Helper()
+		reply, err := server.Do("HGET", "{share-proxy}state", "tick")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.(string)
+	}
+	within(t, time.Second, func() error {
+		if tick() == "1" {
+			return errors.New("not done yet")
+		}
+		return nil
+	})
+	link.Cut()
+	link.Pass()
+	if err := <-ended; err == nil {
+		t.Error("a turn whose answer was lost is no error")
+	}
+	if err := turn(s); err != nil || tick() != "3" {
+		t.Errorf("the next turn: %v, tick %s; want 3: begin, the lost one and this", err, tick())
+	}
+}
+
+func TestRedisThatIsClosedIsAnError(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	for _, url := range []string{"redis://" + server.Addr, "redis://" + server.Addr + "?master_name=x", "redis://" + server.Addr + "?addr=" + server.Addr} {
+		s := openStore(t, url)
+		_ = turn(s)
+		s.Close()
+		if err := turn(s); err == nil {
+			t.Errorf("a turn after Close of %s is no error", url)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ func TestRedisByTheNameInItsCertificate(t *testing.T) {
 // Sentinels name a primary by its address; its certificate is for the name by
 // which the URL calls the Sentinels.
 func TestSentinelsNameAServerByItsAddress(t *testing.T) {
+	t.Parallel()
 	c := redistest.TLS(t, "localhost")
 	set := redistest.StartSentinels(t, redistest.Options{TLS: c})
 	begin(t, trusting(t, strings.Replace(set.URL(""), "//127.0.0.1", "//localhost", 1), c))
@@ -41,6 +42,7 @@ func TestSentinelsNameAServerByItsAddress(t *testing.T) {
 }
 
 func TestAClusterWithTLS(t *testing.T) {
+	t.Parallel()
 	c := redistest.TLS(t)
 	cluster := redistest.StartCluster(t, redistest.Options{TLS: c})
 	s := trusting(t, cluster.URL(""), c)

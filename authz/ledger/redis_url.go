@@ -101,7 +101,7 @@ func (p *redisPlace) parameters(q url.Values, db string) error {
 		return errors.New("unix:// names one server only")
 	}
 	if p.primary == "" && (q.Has("master_name") || p.sentinelUser != "" || p.sentinelPassword != "") {
-		return errors.New("Sentinels need the name of the primary: master_name=")
+		return errors.New("with Sentinels, master_name= has to name the primary")
 	}
 	if db == "" {
 		return nil

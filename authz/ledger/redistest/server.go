@@ -54,15 +54,20 @@ type Server struct {
 // Run starts a server with its files in a new folder under dir ("" for the
 // temporary folder of the machine) and waits until it answers.
 func Run(dir string, o Options) (*Server, error) {
-	s, err := prepare(dir, "", o)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Start(); err != nil {
+	// A port that was free may be taken by the time the server is there.
+	const attempts = 3
+	var failed error
+	for range attempts {
+		s, err := prepare(dir, "", o)
+		if err != nil {
+			return nil, err
+		}
+		if failed = s.Start(); failed == nil {
+			return s, nil
+		}
 		s.Close()
-		return nil, err
 	}
-	return s, nil
+	return nil, failed
 }
 
 // prepare makes the folder and the configuration of a server.
