@@ -65,6 +65,13 @@ func (eff *effect) count(x *live.Exchange, n int) {
 	eff.sockets += n
 }
 
+// held returns the number of sockets that are held, or cut.
+func (eff *effect) held() int {
+	eff.mu.Lock()
+	defer eff.mu.Unlock()
+	return eff.sockets
+}
+
 // settled waits, until ctx ends, for what the entry at seq did, and returns
 // the number of sockets that it closed or still holds.
 func (e *enforcer) settled(ctx context.Context, seq authz.Seq) int {
@@ -81,7 +88,5 @@ func (e *enforcer) settled(ctx context.Context, seq authz.Seq) int {
 	case <-done:
 	case <-ctx.Done():
 	}
-	eff.mu.Lock()
-	defer eff.mu.Unlock()
-	return eff.sockets
+	return eff.held()
 }

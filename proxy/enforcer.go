@@ -15,6 +15,7 @@ import (
 // entry puts in doubt, asks again, and opens or cuts them by the answer.
 type enforcer struct {
 	auth    *authz.Authorizer
+	log     ledger.Ledger // is told what entries did
 	live    *live.Table
 	clock   authz.Clock
 	grace   time.Duration // SHARE_PROXY_REGRANT_GRACE
@@ -50,10 +51,20 @@ func (e *enforcer) apply(entry ledger.Entry) {
 	eff.counts = !e.observe // else nothing is held or cut
 	for _, x := range held {
 		eff.count(x, 1) // also while the Hub hangs
+	}
+	counted := eff.held()
+	for _, x := range held {
 		eff.settling.Add(1)
 		e.asking.Go(func() {
 			defer eff.settling.Done()
 			e.settle(x, entry, eff)
+		})
+	}
+	e.log.Tell(entry.Seq, counted, len(held) == 0)
+	if len(held) > 0 {
+		e.asking.Go(func() {
+			eff.settling.Wait()
+			e.log.Tell(entry.Seq, eff.held()-counted, true)
 		})
 	}
 }

@@ -151,12 +151,10 @@ func (p *Proxy) enforce(ctx context.Context, call ledger.Call, o ledger.Outcome)
 	// What is held passes nothing; waiting only makes the count exact.
 	wait, cancel := context.WithTimeout(ctx, p.rule.Bound)
 	defer cancel()
-	return enforced{true, receipt, p.enforcer.settled(wait, receipt.Seq)}
+	return enforced{true, receipt, p.enforcer.settled(wait, receipt.Seq) + p.ledger.Told(wait, receipt)}
 }
 
-// cutValue is the value of the header, see docs/operations.md. The sockets are
-// those of this replica: the others confirm that they have held theirs, and do
-// not wait for the Hub to say how many end.
+// cutValue is the value of the header, see docs/operations.md.
 func (p *Proxy) cutValue(r ledger.Receipt, sockets int, c change) string {
 	switch r.State {
 	case ledger.Done:

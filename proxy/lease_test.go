@@ -54,6 +54,7 @@ func inLease(t *testing.T, test func(r *leaseRig)) {
 		r := &leaseRig{t: t, start: time.Now().Add(-time.Hour)}
 		ctx, cancel := context.WithCancel(t.Context())
 		e := &enforcer{clock: r.clock, limit: leaseHold, ctx: ctx, audit: func(context.Context, string, ...any) {}}
+		e.log = ledger.NewMemory(ledger.Options{Clock: r.clock, Apply: e.apply})
 		e.live = live.NewTable(live.Options{Age: e.age, Recheck: e.recheck})
 		e.auth = authz.NewAuthorizer(ctx, authz.Options{
 			Hub: r, Lease: r, Clock: r.clock, Rule: leaseRule, Budget: authz.NewBudget(r.clock, 50),

@@ -109,7 +109,7 @@ func New(ctx context.Context, o Options) (*Proxy, error) {
 		Hub: o.Hub, Lease: p.ledger, Clock: o.Clock, Rule: o.Rule, Budget: budget,
 		Shared: shared, Observe: p.lookup,
 	})
-	e.auth, e.live = p.auth, p.live
+	e.auth, e.live, e.log = p.auth, p.live, p.ledger
 	p.engine = p.newEngine()
 	p.metrics, err = newMetrics(o.Metrics, collector{live: p.live, clock: o.Clock, log: p.ledger, budget: budget})
 	return p, err

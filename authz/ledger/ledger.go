@@ -106,6 +106,9 @@ type Receipt struct {
 	State State
 	// Missing is the number of members that did not confirm.
 	Missing int
+
+	number    uint64 // of the entry in a shared log
+	confirmed int    // members that did
 }
 
 // Record is a named value that all members see alike.
@@ -148,6 +151,16 @@ type Ledger interface {
 	// the entry could not be written; it is applied here all the same, and
 	// the others have had Δ to lose their lease.
 	Resolve(ctx context.Context, call Call, outcome Outcome) (Receipt, error)
+
+	// Tell says how many sockets an entry closed, or holds, at this member. Of
+	// several calls the sum counts; final is set with the last one. It may be
+	// called by Apply.
+	Tell(seq authz.Seq, sockets int, final bool)
+
+	// Told returns how many sockets an entry of this member closed, or holds, at
+	// the others that have confirmed it. It waits until they have told; if ctx
+	// ends before, it returns what they have told so far.
+	Told(ctx context.Context, r Receipt) int
 
 	// Write makes a record, changes it, or removes it (Value nil). When it
 	// returns, [Keep] has been called here, and every live member has the

@@ -137,6 +137,8 @@ type waiter struct {
 	begun   chan struct{} // closed when the entry is applied here
 	awaited map[string]struct{}
 
+	confirmed int
+
 	over  chan struct{} // closed when nobody is awaited any more, or for lost
 	broke bool          // the history has changed meanwhile
 }
@@ -154,9 +156,12 @@ func (w *waiter) begin(n uint64, seq authz.Seq, awaited map[string]struct{}, now
 // check takes those off the list who have confirmed, or left.
 func (w *waiter) check(ms *members) (done bool) {
 	for id := range w.awaited {
-		p := ms.peers[id]
-		if p == nil || !p.lost && p.applied >= w.number {
+		switch p := ms.peers[id]; {
+		case p == nil:
 			delete(w.awaited, id)
+		case !p.lost && p.applied >= w.number:
+			delete(w.awaited, id)
+			w.confirmed++
 		}
 	}
 	return len(w.awaited) == 0
@@ -218,7 +223,7 @@ func (r *Replica) await(w *waiter) Receipt {
 			break
 		}
 	}
-	receipt := Receipt{Seq: w.seq, Missing: len(w.awaited)}
+	receipt := Receipt{Seq: w.seq, Missing: len(w.awaited), number: w.number, confirmed: w.confirmed}
 	switch {
 	case w.broke:
 		receipt.State = Within

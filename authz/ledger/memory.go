@@ -133,6 +133,12 @@ func (m *Memory) keep(r Record) {
 	m.opts.Keep(r)
 }
 
+// Tell implements [Ledger]: there is nobody to tell.
+func (m *Memory) Tell(authz.Seq, int, bool) {}
+
+// Told implements [Ledger]: there is nobody else.
+func (m *Memory) Told(context.Context, Receipt) int { return 0 }
+
 // Sync implements [Ledger]: there is nobody else.
 func (m *Memory) Sync(context.Context) error { return nil }
 

@@ -9,10 +9,10 @@ import (
 
 func TestParseViewRefusesWhatNoScriptGives(t *testing.T) {
 	good := func() []any {
-		return []any{"inc", "", "0", "7", "3", "id", "0", "1", []any{[]any{"3-0", []any{"id", "x", "sealed", "y"}}}, []any{"m", "7:3:0:here:80"}}
+		return []any{"inc", "", "0", "7", "3", "id", "0", "1", []any{[]any{"3-0", []any{"id", "x", "sealed", "y"}}}, []any{"m", "7:3:0:here:80"}, []any{"3", "-2", "1"}}
 	}
 	v, err := parseView(good())
-	if err != nil || v.Members[0] != (Member{ID: "m", Name: "here:80", Counter: 7, Applied: 3}) || v.Entries[0].Number != 3 || !v.Dropped {
+	if err != nil || v.Members[0] != (Member{ID: "m", Name: "here:80", Counter: 7, Applied: 3}) || v.Entries[0].Number != 3 || !v.Dropped || v.Told[3] != (Told{Sockets: -2, Tellers: 1}) {
 		t.Fatalf("%+v, %v", v, err)
 	}
 	for name, change := range map[string]func(l []any){
@@ -21,6 +21,7 @@ func TestParseViewRefusesWhatNoScriptGives(t *testing.T) {
 		"nothing for a list":    func(l []any) { l[8] = nil },
 		"an entry that is none": func(l []any) { l[8] = []any{"x"} },
 		"a member without name": func(l []any) { l[9] = []any{"m", "7:3:0"} },
+		"no number of sockets":  func(l []any) { l[10] = []any{"3", "x", "1"} },
 	} {
 		l := good()
 		change(l)

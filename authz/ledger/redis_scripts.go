@@ -36,10 +36,10 @@ const (
 // redisKeys are the names of keys. All have one hash tag, so that they are on
 // one node of a cluster, and so that one pattern of an ACL covers them.
 type redisKeys struct {
-	prefix                                                   string
-	state, members, log, records, intents, touched, activity string
-	answers                                                  string // prefix
-	channel                                                  string
+	prefix                                                         string
+	state, members, log, records, intents, touched, told, activity string
+	answers                                                        string // prefix
+	channel                                                        string
 }
 
 // newRedisKeys returns the keys under a prefix. Channels know nothing of
@@ -48,14 +48,14 @@ func newRedisKeys(prefix string, db int) redisKeys {
 	return redisKeys{
 		prefix: prefix,
 		state:  prefix + "state", members: prefix + "members", log: prefix + "log", records: prefix + "records",
-		intents: prefix + "intents", touched: prefix + "touched", activity: prefix + "activity",
+		intents: prefix + "intents", touched: prefix + "touched", told: prefix + "told", activity: prefix + "activity",
 		answers: prefix + "answer:", channel: prefix + "wake:" + strconv.Itoa(db),
 	}
 }
 
 // all are the keys of an incarnation, as turn.lua and create.lua have them.
 func (k redisKeys) all() []string {
-	return []string{k.state, k.members, k.log, k.records, k.intents, k.touched}
+	return []string{k.state, k.members, k.log, k.records, k.intents, k.touched, k.told}
 }
 
 func (k redisKeys) answer(incarnation, key string) string { return k.answers + incarnation + ":" + key }

@@ -21,7 +21,7 @@ func (r *Redis) Turn(ctx context.Context, t Turn) (View, error) {
 func turnArguments(t Turn, channel string) []any {
 	args := []any{
 		t.Incarnation, t.Member, t.Name, bit(t.Joined), decimal(t.At.Number), t.At.ID,
-		bit(t.Announce), t.Limit, channel, keepEntries, keepMarks, len(t.Append),
+		bit(t.Announce), t.Limit, channel, keepEntries, keepMarks, telling(t.Told), asking(t.Asked), len(t.Append),
 	}
 	for _, a := range t.Append {
 		removed := 0
@@ -56,7 +56,7 @@ func parseView(reply any) (View, error) {
 	if len(list) == 1 && list[0] == "" {
 		return View{}, nil
 	}
-	if len(list) != 10 {
+	if len(list) != 11 {
 		return View{}, errReply
 	}
 	p := replyParser{}
@@ -72,10 +72,29 @@ func parseView(reply any) (View, error) {
 	for i := 0; i+1 < len(members); i += 2 {
 		v.Members = append(v.Members, p.member(p.text(members[i]), p.text(members[i+1])))
 	}
+	v.Told = p.told(list[10])
 	if p.err != nil {
 		return View{}, p.err
 	}
 	return v, nil
+}
+
+// telling writes "number:sockets:tellers" for each entry.
+func telling(told map[uint64]Told) string {
+	var b strings.Builder
+	for n, t := range told {
+		fmt.Fprintf(&b, "%d:%d:%d ", n, t.Sockets, t.Tellers)
+	}
+	return b.String()
+}
+
+// asking writes the numbers of entries.
+func asking(asked []uint64) string {
+	var b strings.Builder
+	for _, n := range asked {
+		fmt.Fprintf(&b, "%d ", n)
+	}
+	return b.String()
 }
 
 // replyParser reads replies and keeps the first error.
@@ -118,6 +137,20 @@ func (p *replyParser) entry(v any) SealedEntry {
 		return SealedEntry{}
 	}
 	return SealedEntry{Position{p.number(number), p.text(fields[1])}, []byte(p.text(fields[3]))}
+}
+
+// told reads number, sockets and tellers of each entry.
+func (p *replyParser) told(v any) map[uint64]Told {
+	list := p.list(v)
+	told := make(map[uint64]Told, len(list)/3)
+	for i := 0; i+2 < len(list); i += 3 {
+		sockets, err := strconv.Atoi(p.text(list[i+1]))
+		if err != nil {
+			p.fail(fmt.Errorf("%w: a number: %w", errReply, err))
+		}
+		told[p.number(list[i])] = Told{Sockets: sockets, Tellers: int(p.number(list[i+2]))}
+	}
+	return told
 }
 
 // member reads "counter:applied:lost:name".

@@ -91,6 +91,7 @@ type Replica struct {
 	syncing     []chan error // wait for this turn, or those that it needs besides
 	records     records
 	activity    activity
+	tally       tally
 	firstSeen   authz.Instant // no log: since when
 	swept       authz.Instant // when the intents of others were last looked at
 	up          bool          // the last turn succeeded
@@ -136,7 +137,7 @@ func NewReplica(o ReplicaOptions) (*Replica, error) {
 		every: o.Bound / 4, patience: o.Bound / 5,
 		wake: make(chan struct{}, 1), loaded: make(chan struct{}), closed: make(chan struct{}),
 		calls: make(map[string]struct{}), intents: make(map[string]intent),
-		members: newMembers(o.Bound), records: newRecords(o.Keep),
+		members: newMembers(o.Bound), records: newRecords(o.Keep), tally: newTally(),
 		firstSeen: never, swept: never,
 	}
 	r.fresh.Store(int64(never))

@@ -91,6 +91,16 @@ type Turn struct {
 	Announce bool
 	Limit    int // of entries returned
 	Append   []Append
+	// Told is added to what members have told of entries, by their number; Asked
+	// are the entries of which the sums are wanted. The store may forget them.
+	Told  map[uint64]Told
+	Asked []uint64
+}
+
+// Told is what members tell of an entry.
+type Told struct {
+	Sockets int // closed or held by it
+	Tellers int // members that have told all
 }
 
 // Append is an entry to be appended, and what goes with it.
@@ -120,7 +130,8 @@ type View struct {
 	// Entries are those behind Turn.At, but for those of this turn, in order,
 	// if the incarnation is the one of the turn. The first may be missing.
 	Entries []SealedEntry
-	Members []Member // all, this one too
+	Members []Member        // all, this one too
+	Told    map[uint64]Told // as asked
 	// Dropped is set if the turn's member had joined and was dropped since. It
 	// is a member again now.
 	Dropped bool

@@ -53,6 +53,7 @@ func (r *Replica) prepare(regular bool) (t Turn, sent []*op) {
 	if !r.joined {
 		return t, nil
 	}
+	t.Told, t.Asked = r.tally.take()
 	at := r.at
 	for _, o := range r.due() {
 		a, err := r.seal(o, at)
@@ -86,6 +87,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 		r.doubtGuests()
 	}
 	r.settleWaiters()
+	r.tally.answer(v.Told)
 	r.ticks.add(v.Tick, began)
 	if r.at == v.Head {
 		r.fresh.Store(int64(began.Add(-r.patience)))
@@ -124,6 +126,9 @@ func (r *Replica) apply(b *body, at Position) {
 		}
 	}
 	if len(b.Subjects) > 0 {
+		if !own {
+			r.tally.about(seq, at.Number)
+		}
 		r.opts.Apply(b.entry(seq, r.opts.Clock()))
 	}
 	if own {

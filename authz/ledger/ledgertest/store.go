@@ -112,6 +112,7 @@ type Data struct {
 	Marks    map[string]uint64 // the number of the last entry about a subject
 	Floor    uint64            // marks of entries up to this one may have been forgotten
 	Members  map[string]ledger.Member
+	Told     map[uint64]ledger.Told
 	Answers  map[string]StoredAnswer
 	Activity map[string]int64
 }
@@ -126,6 +127,7 @@ func newData() *Data {
 	return &Data{
 		Records: make(map[string][]byte), Intents: make(map[string][]byte),
 		Marks: make(map[string]uint64), Members: make(map[string]ledger.Member),
+		Told:    make(map[uint64]ledger.Told),
 		Answers: make(map[string]StoredAnswer), Activity: make(map[string]int64),
 	}
 }
@@ -136,6 +138,7 @@ func (d *Data) clone() *Data {
 	c.Log = slices.Clone(d.Log)
 	c.Records, c.Intents = maps.Clone(d.Records), maps.Clone(d.Intents)
 	c.Marks, c.Members = maps.Clone(d.Marks), maps.Clone(d.Members)
+	c.Told = maps.Clone(d.Told)
 	c.Answers, c.Activity = maps.Clone(d.Answers), maps.Clone(d.Activity)
 	return &c
 }

@@ -34,12 +34,28 @@ func (s *Store) turn(d *Data, t ledger.Turn) ledger.View {
 			v.Appended = true
 		}
 	}
-	if t.Announce {
-		s.publish(d, ledger.Wake{})
+	v.Told = d.tell(t)
+	if t.Announce || len(t.Told) > 0 {
+		s.publish(d, ledger.Wake{Acked: len(t.Told) > 0})
 	}
 	v.Head = d.Head
 	v.Members = slices.SortedFunc(maps.Values(d.Members), func(a, b ledger.Member) int { return strings.Compare(a.ID, b.ID) })
 	return v
+}
+
+// tell adds what a turn tells of entries and returns what it asks for.
+func (d *Data) tell(t ledger.Turn) map[uint64]ledger.Told {
+	if t.Incarnation == d.Incarnation {
+		for n, told := range t.Told {
+			sum := d.Told[n]
+			d.Told[n] = ledger.Told{Sockets: sum.Sockets + told.Sockets, Tellers: sum.Tellers + told.Tellers}
+		}
+	}
+	asked := make(map[uint64]ledger.Told, len(t.Asked))
+	for _, n := range t.Asked {
+		asked[n] = d.Told[n]
+	}
+	return asked
 }
 
 // renew renews the membership behind a turn and reports whether it was dropped.

@@ -1,6 +1,6 @@
 -- Begin an incarnation if there is none. Returns 1 if it did.
 --
--- KEYS  state, members, log, records, intents, touched
+-- KEYS  state, members, log, records, intents, touched, told
 -- ARGV  incarnation, number and id of its head, origin: incarnation and number;
 --       then records: key, value
 if redis.call('HEXISTS', KEYS[1], 'incarnation') == 1 then return 0 end

@@ -1,14 +1,15 @@
 -- One turn of a member: renew its membership, append if it is at the head, and
 -- say what came after its position. All or nothing of it happens.
 --
--- KEYS  state, members, log, records, intents, touched
+-- KEYS  state, members, log, records, intents, touched, told
 -- ARGV  incarnation, member, name, joined, number and id of its position,
---       announce, limit, channel, entries kept, marks kept, entries to append;
+--       announce, limit, channel, entries kept, marks kept, what it tells of
+--       entries, the entries it asks about, how many entries to append;
 --       for each: id, sealed, intent, only if pending, and how many marks,
 --       records set and records removed; then those
-local state, members, log, records, intents, touched = unpack(KEYS)
-local incarnation, member, name, joined, at, atID, announce, limit, channel, keepLog, keepMarks, count = unpack(ARGV, 1, 12)
-local first = 13
+local state, members, log, records, intents, touched, told = unpack(KEYS)
+local incarnation, member, name, joined, at, atID, announce, limit, channel, keepLog, keepMarks, telling, asked, count = unpack(ARGV, 1, 14)
+local first = 15
 
 local s = redis.call('HMGET', state, 'incarnation', 'originIncarnation', 'originNumber', 'number', 'id', 'baseNumber', 'baseID')
 if not s[1] then return {''} end
@@ -94,7 +95,23 @@ if appended then
   end
 end
 
-local acked = tonumber(applied) > tonumber(wasApplied)
+-- What members tell of entries is for people: it may be forgotten.
+if same and telling ~= '' then
+  if redis.call('HLEN', told) > 2000 then redis.call('UNLINK', told) end
+  for number, sockets, tellers in string.gmatch(telling, '(%d+):(%-?%d+):(%d+)') do
+    redis.call('HINCRBY', told, number .. ':sockets', sockets)
+    redis.call('HINCRBY', told, number .. ':tellers', tellers)
+  end
+end
+local sums = {}
+for number in string.gmatch(asked, '%d+') do
+  local sum = redis.call('HMGET', told, number .. ':sockets', number .. ':tellers')
+  table.insert(sums, number)
+  table.insert(sums, sum[1] or '0')
+  table.insert(sums, sum[2] or '0')
+end
+
+local acked = telling ~= '' or tonumber(applied) > tonumber(wasApplied)
 if appended or acked or announce == '1' then
   redis.call('PUBLISH', channel, head .. (acked and ' acked' or ''))
 end
@@ -103,5 +120,5 @@ local function bit(b) return b and '1' or '0' end
 local dropped = joined == '1' and (not before or wasLost == '1')
 return {
   s[1], s[2], s[3], decimal(tick), head, headID, bit(appended), bit(dropped),
-  entries, redis.call('HGETALL', members),
+  entries, redis.call('HGETALL', members), sums,
 }
