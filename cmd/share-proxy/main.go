@@ -20,7 +20,7 @@ const chpName = "configurable-http-proxy"
 const usage = `usage: share-proxy <command>
 
   serve [flags]     run the proxy; "share-proxy serve --help" lists the flags
-  doctor [flags]    check settings, Hub and route API; exit 1 on a fault
+  doctor [flags]    check settings, route API, Hub and Redis; exit 1 on a fault
   version [--json]  print version, commit and Go version
   help              print this
 
