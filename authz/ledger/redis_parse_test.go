@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -107,22 +106,5 @@ func TestReplicasThatAreLongGoneAreNotCounted(t *testing.T) {
 	}
 	if _, err := parseVote([]any{[]any{}, []any{}, nil, nil}); err == nil {
 		t.Error("a reply of another form is no error")
-	}
-}
-
-func TestTheNumberOfNodesOnlyGrows(t *testing.T) {
-	found := 0
-	n := nodes{look: func(context.Context) (int, error) { return found, nil }}
-	for _, step := range []struct {
-		found, replicas int
-		known           bool
-	}{{0, 0, false}, {3, 1, true}, {1, 1, true}, {0, 1, true}, {5, 2, true}} {
-		found = step.found
-		if err := n.learn(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if replicas, known := n.replicas(); replicas != step.replicas || known != step.known {
-			t.Errorf("after %d nodes: %d replicas, known %v; want %d, %v", found, replicas, known, step.replicas, step.known)
-		}
 	}
 }

@@ -304,6 +304,26 @@ func TestRedisThatRestartsEmptyHasNoLog(t *testing.T) {
 	begin(t, s)
 }
 
+func TestRedisThatLostItsStateOnlyBeginsAnew(t *testing.T) {
+	server := redistest.Start(t, redistest.Options{})
+	s := openStore(t, "redis://"+server.Addr)
+	head := begin(t, s).Head
+	appendMany(t, s, head, 3, func(int) []string { return []string{"bob"} })
+	if err := s.Announce(t.Context(), "inc", "intent", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Do("DEL", "{share-proxy}state"); err != nil {
+		t.Fatal(err)
+	}
+	if v := begin(t, s); len(v.Entries) != 0 || len(v.Members) != 1 {
+		t.Errorf("a log that begins anew has what somebody left of another one: %+v", v)
+	}
+	if intents, err := s.Intents(t.Context(), "inc"); err != nil || len(intents) != 0 {
+		t.Errorf("intents of another log: %q, %v", intents, err)
+	}
+	appendMany(t, s, head, 1, nil)
+}
+
 func TestRedisForgetsOldEntries(t *testing.T) {
 	server := redistest.Start(t, redistest.Options{})
 	s := openStore(t, "redis://"+server.Addr)
