@@ -142,3 +142,12 @@ func TestPlaceNamesTellProcessesApart(t *testing.T) {
 		t.Errorf("place %q of a free port, want it to be this process'", free)
 	}
 }
+
+func TestWhatIsWrongWithRedisIsLoggedAtTheStart(t *testing.T) {
+	redis := redistest.Start(t, redistest.Options{Password: planted, Config: []string{"maxmemory 100mb", "maxmemory-policy allkeys-lru"}})
+	cmd := startChild(t, "program", self(t), []string{"SHARE_PROXY_REDIS_URL=redis://:" + planted + "@" + redis.Addr, "CONFIGPROXY_AUTH_TOKEN=" + routeTest},
+		"serve", "--ip=127.0.0.1", "--port=0", "--api-ip=127.0.0.1", "--api-port=0", "--error-target=http://127.0.0.1:1/hub/error")
+	if line := cmd.until(t, `"msg":"redis"`); !strings.Contains(line, `"level":"ERROR"`) || !strings.Contains(line, "maxmemory-policy") || strings.Contains(line, planted) {
+		t.Errorf("the log says %s, want an error about the eviction policy without the password", line)
+	}
+}
