@@ -11,6 +11,10 @@ FIGURES  ?=
 # PROXY=chp runs e2e against configurable-http-proxy, for the reference figures. Needs npm.
 PROXY    ?= share-proxy
 FUZZTIME ?= 20s
+# SEED repeats a plan of chaos (0: a new one), TIME prolongs it with faults at random, ONLY narrows it to the schedules whose name matches.
+SEED     ?= 0
+TIME     ?= 4m
+ONLY     ?= .
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT   := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -20,7 +24,7 @@ VENV     := $(CURDIR)/.venv/hub-$(HUB)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench figures lint fuzz venv chp demo e2e timeline clean
+.PHONY: help build test bench figures lint fuzz chaos venv chp demo e2e timeline clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' Makefile
@@ -45,6 +49,10 @@ figures: build ## figures of several replicas, no verdict: revoke, 2,000 sockets
 lint: ## staticcheck over the product and the e2e module
 	go run $(STATICCHECK) ./...
 	cd deploy/e2e && go vet ./... && go run $(STATICCHECK) ./...
+
+chaos: build ## faults by a seeded plan on real Redis, checked against what is promised; SEED=n, TIME=4m, ONLY=regexp
+	@mkdir -p build && go build -o build/chaos-run ./deploy/chaos
+	build/chaos-run -seed '$(SEED)' -time '$(TIME)' -only '$(ONLY)'
 
 fuzz: ## every fuzz target for FUZZTIME (20s)
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \

@@ -85,7 +85,7 @@ func (p Promise) lateness(h *History, row func(string) *Figures) {
 			}
 			f := row(c.Schedule)
 			f.Passed, f.AfterChange = true, max(f.AfterChange, passage.Came-c.Committed)
-			if c.Said == Done || c.Said == Bounded {
+			if (c.Said == Done || c.Said == Bounded) && !c.lately() {
 				f.AfterAnswer = max(f.AfterAnswer, passage.Came-c.Ended)
 			}
 			break

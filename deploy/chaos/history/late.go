@@ -61,23 +61,6 @@ func lost(spans []Span, passage *Passage, deadline Instant) (sum time.Duration) 
 	return sum
 }
 
-// slow finds answers that came later than Δ after the Hub's.
-func (p Promise) slow(h *History) (found []Breach) {
-	for _, c := range h.Changes {
-		if c.Grant || c.Answering == 0 || c.Status == 0 || c.Said != Done && c.Said != Bounded {
-			continue
-		}
-		late := c.Ended - c.Answering - p.Bound - p.Hop
-		if late > 0 && !disturbed(h, c.Replica, c.Answering, c.Ended) {
-			found = append(found, Breach{
-				Rule: "Δ after it was seen", Schedule: c.Schedule, Who: c.Who, Replica: c.Replica, At: c.Ended, By: late,
-				Detail: fmt.Sprintf("the hub answered at %s, the caller heard %q at %s", short(c.Answering), c.Said, short(c.Ended)),
-			})
-		}
-	}
-	return found
-}
-
 func replicas(h *History) (n int) {
 	for _, passage := range h.Passages {
 		n = max(n, passage.Replica)

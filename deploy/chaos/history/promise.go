@@ -12,8 +12,9 @@ import (
 type Promise struct {
 	Bound  time.Duration // Δ
 	Guests time.Duration // T for guests
-	// Hop is how much later than Δ an answer may be in its caller's hands: the
-	// way back and a busy machine. What passes is held to the answer itself.
+	// Hop is how long the Hub's answer may be on its way to the proxy, on a busy
+	// machine: Δ begins when it is seen, and known is when it was sent. What
+	// passes after the proxy's own answer is held to that, without a margin.
 	Hop time.Duration
 	// Margin is for what left its sender in time: how long it may lie in the
 	// buffers of the kernel and of its receiver.
@@ -46,7 +47,6 @@ func (b Breach) String() string {
 func (p Promise) Check(h *History) []Breach {
 	found := slices.Clone(h.Breaches)
 	found = append(found, p.late(h)...)
-	found = append(found, p.slow(h)...)
 	found = append(found, p.refused(h)...)
 	for _, r := range h.Recoveries {
 		if r.Took > p.Recover || len(r.Missing) > 0 {
@@ -130,7 +130,7 @@ func (p Promise) deadline(h *History, c *Change, replica int) (Instant, string) 
 	from, rule := c.Committed+p.Guests, "T after the change"
 	switch {
 	case c.Said == Nothing: // the caller was told nothing
-	case c.Answering > 0 && c.Committed > c.Answering: // the Hub did it after it had failed
+	case c.lately():
 		if again := c.Committed + 2*p.Bound + p.Hop; c.Said == Done && again < from && !disturbed(h, c.Replica, c.Ended, again) {
 			from, rule = again, "asked every Δ after an unclear answer"
 		}
@@ -138,9 +138,15 @@ func (p Promise) deadline(h *History, c *Change, replica int) (Instant, string) 
 		if c.Ended < from {
 			from, rule = c.Ended, "the answer said "+c.Said.String()
 		}
+		if seen := c.Answering + p.Bound + p.Hop; c.Answering > 0 && c.Said != Within && seen < from {
+			from, rule = seen, "Δ after it was seen"
+		}
 	}
 	return from, rule
 }
+
+// lately reports whether the Hub did it after it had said that it failed.
+func (c *Change) lately() bool { return c.Answering > 0 && c.Committed > c.Answering }
 
 // disturbed reports whether a replica was down or stopped at some time
 // between from and to.
