@@ -9,7 +9,7 @@ type Mark struct {
 	Incarnation string
 	Number      uint64 // of the last entry that was applied
 	ID          string // of that entry
-	Tick        uint64 // of the last probe
+	Tick        uint64 // of the last turn
 }
 
 // Shared is where replicas leave the Hub's answers for each other. It is safe

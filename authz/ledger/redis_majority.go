@@ -73,14 +73,14 @@ func (n *nodes) due(after time.Duration) bool {
 }
 
 // lookSoon looks in the background, if that was not done a moment ago.
-func (r *Redis) lookSoon(after time.Duration) {
+func (r *Redis) lookSoon(ctx context.Context, after time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || !r.nodes.due(after) {
 		return
 	}
 	r.looking.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 		defer cancel()
 		if err := r.nodes.learn(ctx); err != nil {
 			r.log.DebugContext(ctx, "asking for the nodes of the shared log", "error", err)
@@ -94,7 +94,7 @@ func (r *Redis) lookSoon(after time.Duration) {
 // doubt is called when a call failed: the primary may be another one.
 func (r *Redis) doubt(ctx context.Context) {
 	r.reload(ctx)
-	r.lookSoon(lookAtDoubt)
+	r.lookSoon(ctx, lookAtDoubt)
 }
 
 // confirmation says whether a script counts only when a majority confirmed it.
@@ -108,7 +108,7 @@ const (
 // run runs a script at the primary.
 func (r *Redis) run(ctx context.Context, script string, c confirmation, keys []string, args ...any) (any, error) {
 	if c == confirmed {
-		r.lookSoon(lookAgain)
+		r.lookSoon(ctx, lookAgain)
 	}
 	reply, err := r.try(ctx, c, "EVALSHA", r.hashes[script], keys, args)
 	if isUnknownScript(err) {

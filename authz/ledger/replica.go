@@ -17,7 +17,7 @@ import (
 //
 // Its rules, each with what would happen without it:
 //
-//  1. A probe is a write. Every quarter of Δ a turn renews the membership and
+//  1. A turn is a write. Every quarter of Δ one renews the membership and
 //     raises a tick at the primary; only when everything up to the head that
 //     it returned is applied, Fresh becomes the time at which the turn began.
 //     If reading were enough, a primary that was cut off and replaced would
@@ -189,7 +189,7 @@ func (r *Replica) Run(ctx context.Context) {
 			regular = true
 		case <-r.wake:
 		case <-ctx.Done():
-			r.leave()
+			r.leave(context.WithoutCancel(ctx))
 			listening.Wait()
 			return
 		}
@@ -213,7 +213,7 @@ func (r *Replica) nudge() {
 
 // leave ends what waits, and the membership. A member that cannot say so is
 // dropped by the others.
-func (r *Replica) leave() {
+func (r *Replica) leave(ctx context.Context) {
 	r.mu.Lock()
 	close(r.closed)
 	r.fresh.Store(int64(never))
@@ -224,7 +224,7 @@ func (r *Replica) leave() {
 	r.abandon()
 	r.endSyncs(errLeft)
 	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), r.patience)
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	if err := r.store.Forget(ctx, r.member); err != nil {
 		r.opts.Log.WarnContext(ctx, "leaving the shared log", "error", err)
