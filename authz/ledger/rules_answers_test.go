@@ -11,8 +11,8 @@ import (
 
 var (
 	key     = authz.NewToken("of bob").Key()
-	answer  = authz.Answer{Kind: authz.KindUser, Name: "bob", Session: "s1", Groups: []string{"g1"}, Access: []string{"access:servers!server=alice/"}}
-	session = authz.Subject{Kind: authz.AboutSession, Name: "s1"}
+	answer  = authz.Answer{Kind: authz.KindUser, Name: "bob", Session: "session-1", Groups: []string{"g1"}, Access: []string{"access:servers!server=alice/"}}
+	session = authz.Subject{Kind: authz.AboutSession, Name: "session-1"}
 	group   = authz.Subject{Kind: authz.AboutGroup, Name: "g1"}
 )
 
@@ -73,6 +73,25 @@ func TestRule6KeptIfNotTouched(t *testing.T) {
 		b.revoke(bob)
 		if got = b.take(); got != nil && got.Seq >= b.lastSeq() {
 			t.Errorf("taken %+v after an entry about its user at %d", got, b.lastSeq())
+		}
+	})
+}
+
+// TestRule6PausedBeforeStoring: an answer that is stored late does not replace a
+// newer one.
+func TestRule6PausedBeforeStoring(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		paused := a.client.PauseBefore("StoreAnswer")
+		go a.ask()
+		<-paused.Reached()
+		b.revoke(bob)
+		c.pass(2 * every)
+		a.ask()
+		paused.Release()
+		c.pass(0)
+		if got := b.take(); got == nil || got.Seq < b.lastSeq() {
+			t.Errorf("taken %+v, want the newer one", got)
 		}
 	})
 }

@@ -147,8 +147,9 @@ func TestRule5Orphan(t *testing.T) {
 		a.begin(bob)
 		began := b.clock()
 		a.kill()
-		c.pass(2 * bound)
-		c.start("a")
+		for _, r := range []*replica{b, d} { // both try before they hear of the other
+			r.client.Delay(5*time.Millisecond, 5*time.Millisecond)
+		}
 		for len(b.entries(bob)) == 0 && b.clock().Sub(began) < 2*time.Minute {
 			c.pass(every)
 		}

@@ -86,14 +86,19 @@ func TestRule2DroppedAfterTheBound(t *testing.T) {
 		}
 		b.client.Delay(0, 0)
 		c.pass(every)
+		c.betweenTurns(b)
 		b.client.BlackHole(true)
-		for a.Status().Lost == 0 {
+		last := a.clock()
+		for lost := false; !lost; {
 			if c.pass(10 * time.Millisecond); b.age() > bound+3*every+wait {
 				t.Fatal("a silent member is not dropped")
 			}
+			for _, m := range c.store.Copy().Members {
+				lost = lost || m.Lost
+			}
 		}
-		if b.age() <= bound {
-			t.Errorf("dropped when its lease was %v old", b.age())
+		if stood := a.clock().Sub(last); stood <= bound {
+			t.Errorf("dropped when its counter had stood still for %v and its lease was %v old", stood, b.age())
 		}
 	})
 }
@@ -185,6 +190,11 @@ func TestRule2NobodyIsForgottenWithTheLog(t *testing.T) {
 		if b.age() <= bound {
 			t.Errorf("%+v, when the lease of b is %v old", v, b.age())
 		}
+		if s := a.Status(); s.Lost != 1 || s.Members != 1 {
+			t.Errorf("status %+v, want one lost", s)
+		}
+		c.pass(11 * time.Minute)
+		a.revoke(bob).wantState(t, "after eleven minutes", ledger.Done, 0)
 	})
 }
 

@@ -51,18 +51,22 @@ func TestRule9OneDeafMember(t *testing.T) {
 // turn every quarter of the bound.
 func TestRule9FewTurns(t *testing.T) {
 	rule(t, func(t *testing.T, c *cluster) {
-		a, _, _ := c.three()
+		a, b, _ := c.three()
 		c.pass(bound)
 		before := a.client.Calls("Turn")
 		c.pass(100 * bound)
 		if n := a.client.Calls("Turn") - before; n < 399 || n > 402 {
 			t.Errorf("%d turns in 100 times the bound, want 400", n)
 		}
-		before = a.client.Calls("Turn")
-		c.pass(0)
+		c.betweenTurns(a)
+		before, others := a.client.Calls("Turn"), b.client.Calls("Turn")
 		a.revoke(bob)
-		if n := a.client.Calls("Turn") - before; n > 6 {
-			t.Errorf("%d turns for one revocation with three members", n)
+		c.pass(0)
+		if n := a.client.Calls("Turn") - before; n > 4 {
+			t.Errorf("%d turns for one revocation: want one to append it, one for the message of that, one for each of two confirmations", n)
+		}
+		if n := b.client.Calls("Turn") - others; n > 2 {
+			t.Errorf("%d turns for a revocation elsewhere: want one to learn it, and one to confirm", n)
 		}
 	})
 }

@@ -76,6 +76,67 @@ func TestRule8Emptied(t *testing.T) {
 	})
 }
 
+// TestRule8NothingInCommon: the log was emptied and filled by a newcomer, twice,
+// while a was cut off. What a knows is brought in; what it knows to be removed
+// may have been made again since.
+func TestRule8NothingInCommon(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a := c.start("a")
+		for i := range 5 {
+			a.write(fmt.Sprint("/a", i), "a")
+		}
+		a.write("/again", "before")
+		a.write("/again", "")
+		a.client.BlackHole(true)
+		c.store.Wipe()
+		b := c.start("b")
+		for i := range 20 {
+			b.write(fmt.Sprint("/b", i%5), fmt.Sprint("b", i))
+		}
+		b.write("/again", "after")
+		c.store.Wipe()
+		c.pass(bound)
+		a.client.BlackHole(false)
+		c.pass(2 * bound)
+		want := table{"/again": "after"}
+		for i := range 5 {
+			want[fmt.Sprint("/a", i)] = "a"
+			want[fmt.Sprint("/b", i)] = fmt.Sprint("b", 15+i)
+		}
+		a.wantTable("when all are back", want)
+		b.wantTable("when all are back", want)
+	})
+}
+
+// TestRule8EarlyBeforeAFailover: the number at which a write was accepted means
+// nothing in a history that lost that number.
+func TestRule8EarlyBeforeAFailover(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.write("/x", "x")
+		c.pass(every)
+		before := c.store.Copy()
+		for i := range 20 {
+			a.write(fmt.Sprint("/", i), "a")
+		}
+		c.pass(every)
+		b.client.BlackHole(true)
+		c.pass(2 * bound)
+		b.write("/x", "here")
+		c.store.Restore(before)
+		a.write("/x", "there")
+		b.client.BlackHole(false)
+		c.pass(2 * bound)
+		if got := a.table()["/x"]; got != "" {
+			t.Errorf("/x is %q, and nobody knows which write was later", got)
+		}
+		if len(a.table()) != 20 {
+			t.Errorf("%d records, want the 20 others", len(a.table()))
+		}
+		b.wantTable("when it is back", a.table())
+	})
+}
+
 // TestRule8EmptiedWhileOneWasCutOff: the one that was cut off comes first, or
 // last; what the others did meanwhile counts.
 func TestRule8EmptiedWhileOneWasCutOff(t *testing.T) {

@@ -38,115 +38,6 @@ func TestRule8OneOrder(t *testing.T) {
 	})
 }
 
-// TestRule8WhileAway: a replica that is cut off accepts writes. What becomes of
-// them depends on what the others did meanwhile.
-func TestRule8WhileAway(t *testing.T) {
-	for name, test := range map[string]struct {
-		here, there func(r *replica)
-		away, back  table // at the one that was cut off, then at all
-	}{
-		"elsewhere nothing happened": {
-			here: func(r *replica) { r.write("/x", "here"); r.write("/new", "new") },
-			away: table{"/x": "here (early)", "/new": "new (early)", "/y": "y"},
-			back: table{"/x": "here", "/new": "new", "/y": "y"},
-		},
-		"elsewhere another record was written": {
-			here:  func(r *replica) { r.write("/x", "here") },
-			there: func(r *replica) { r.write("/y", "there") },
-			away:  table{"/x": "here (early)", "/y": "y"},
-			back:  table{"/x": "here", "/y": "there"},
-		},
-		"nobody knows which write was later": {
-			here:  func(r *replica) { r.write("/x", "here") },
-			there: func(r *replica) { r.write("/x", "there") },
-			away:  table{"/x": "here (early)", "/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"nobody knows which write was later, twice": {
-			here:  func(r *replica) { r.write("/x", "here"); r.write("/x", "here again") },
-			there: func(r *replica) { r.write("/x", "there"); r.write("/x", "there again") },
-			away:  table{"/x": "here again (early)", "/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"both wrote the same": {
-			here:  func(r *replica) { r.write("/x", "same") },
-			there: func(r *replica) { r.write("/x", "same") },
-			away:  table{"/x": "same (early)", "/y": "y"},
-			back:  table{"/x": "same", "/y": "y"},
-		},
-		"removed here": {
-			here: func(r *replica) { r.write("/x", "") },
-			away: table{"/y": "y"},
-			back: table{"/y": "y"},
-		},
-		"removed elsewhere": {
-			there: func(r *replica) { r.write("/x", "") },
-			away:  table{"/x": "x", "/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"removed on both sides": {
-			here:  func(r *replica) { r.write("/x", "") },
-			there: func(r *replica) { r.write("/x", "") },
-			away:  table{"/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"removed here and written there": {
-			here:  func(r *replica) { r.write("/x", "") },
-			there: func(r *replica) { r.write("/x", "there") },
-			away:  table{"/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"written here and removed there": {
-			here:  func(r *replica) { r.write("/x", "here") },
-			there: func(r *replica) { r.write("/x", "") },
-			away:  table{"/x": "here (early)", "/y": "y"},
-			back:  table{"/y": "y"},
-		},
-		"removed and written again here": {
-			here: func(r *replica) { r.write("/x", ""); r.write("/x", "x") },
-			away: table{"/x": "x (early)", "/y": "y"},
-			back: table{"/x": "x", "/y": "y"},
-		},
-		"made and removed here": {
-			here: func(r *replica) { r.write("/new", "new"); r.write("/new", "") },
-			away: table{"/x": "x", "/y": "y"},
-			back: table{"/x": "x", "/y": "y"},
-		},
-		"made there and removed here": {
-			here:  func(r *replica) { r.write("/new", "") },
-			there: func(r *replica) { r.write("/new", "new") },
-			away:  table{"/x": "x", "/y": "y"},
-			back:  table{"/x": "x", "/y": "y"},
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			rule(t, func(t *testing.T, c *cluster) {
-				a, b, d := c.three()
-				a.write("/x", "x")
-				a.write("/y", "y")
-				b.client.BlackHole(true)
-				c.pass(2 * bound)
-				if test.here != nil {
-					test.here(b)
-				}
-				if test.there != nil {
-					test.there(a)
-				}
-				b.wantTable("while away", test.away)
-				b.client.BlackHole(false)
-				c.pass(bound)
-				for _, r := range []*replica{a, b, d} {
-					r.wantTable("when it is back", test.back)
-				}
-				if n := b.Status().Unshared; n != 0 {
-					t.Errorf("%d records are unshared", n)
-				}
-				c.start("d").wantTable("to a newcomer", test.back)
-			})
-		})
-	}
-}
-
 // TestRule8AgreedAgain: a conflict is over when the owner of the records has
 // written again, wherever.
 func TestRule8AgreedAgain(t *testing.T) {
@@ -226,6 +117,55 @@ func TestRule8Uncertain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRule8SecondTry: a write that could be shared overtakes one that could not
+// be.
+func TestRule8SecondTry(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.client.Refuse(true)
+		a.write("/x", "first")
+		a.wantTable("refused", table{"/x": "first (early)"})
+		done := make(chan struct{})
+		go func() {
+			a.write("/x", "second")
+			close(done)
+		}()
+		c.pass(wait / 2)
+		a.client.Refuse(false)
+		if err := a.Sync(t.Context()); err != nil { // a turn in time for it
+			t.Error(err)
+		}
+		<-done
+		c.pass(bound)
+		a.wantTable("not refused", table{"/x": "second"})
+		b.wantTable("not refused", table{"/x": "second"})
+	})
+}
+
+// TestRule8ForgottenRemovals: removals are remembered in a bounded number. A
+// write from before the last forgotten one may be overtaken by any of them.
+func TestRule8ForgottenRemovals(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		c.store.MaxLog = 100
+		a, b := c.two()
+		a.write("/x", "x")
+		b.client.BlackHole(true)
+		c.pass(2 * bound)
+		b.write("/x", "here")
+		a.write("/x", "")
+		for i := range 5000 {
+			a.write(fmt.Sprint("/", i), "")
+		}
+		if n := len(c.store.Copy().Records); n > 4200 {
+			t.Errorf("%d records are stored, want removed ones to be forgotten", n)
+		}
+		b.client.BlackHole(false)
+		c.pass(bound)
+		a.wantTable("when it is back", table{})
+		b.wantTable("when it is back", table{})
+	})
 }
 
 // TestRule8StartedWithoutTheStore: replicas that never met bring together what they

@@ -157,7 +157,7 @@ func TestRule7NothingIsReadable(t *testing.T) {
 			all = append(all, []byte(mark))
 		}
 		for _, stored := range all {
-			for _, plain := range []string{"bob", "s1", "SECRET", "access:", "subjects", string(key[:])} {
+			for _, plain := range []string{"session-1", "SECRET", "access:", "subjects", string(key[:])} {
 				if bytes.Contains(stored, []byte(plain)) {
 					t.Errorf("%q is stored in %q", plain, stored)
 				}
