@@ -201,7 +201,7 @@ func TestARouteThatTheHubPostedHereServesAll(t *testing.T) {
 	made := r.userServer(func(http.ResponseWriter, *http.Request) {})
 	l.goAway()
 	shared := route.NewShared(r.table, nil)
-	shared.Attach(early{shared.Keep})
+	shared.Attach(away{shared.Keep})
 	again, err := route.New("/user/alice", made.TargetText+"/", made.Data, time.Now())
 	if err == nil {
 		err = shared.Add(t.Context(), again)
@@ -214,16 +214,16 @@ func TestARouteThatTheHubPostedHereServesAll(t *testing.T) {
 	}
 }
 
-// early is a log that is away: what is written stays here.
-type early struct{ keep ledger.Keep }
+// away is a log that is away: what is written stays here.
+type away struct{ keep ledger.Keep }
 
-func (e early) Write(_ context.Context, rec ledger.Record) error {
-	rec.Early = true
-	e.keep(rec)
+func (a away) Write(_ context.Context, rec ledger.Record) error {
+	rec.Unshared = true
+	a.keep(rec)
 	return nil
 }
-func (early) Sync(context.Context) error { return errAway }
-func (early) MergeActivity(context.Context, map[string]int64) (map[string]int64, error) {
+func (away) Sync(context.Context) error { return errAway }
+func (away) MergeActivity(context.Context, map[string]int64) (map[string]int64, error) {
 	return nil, errAway
 }
 

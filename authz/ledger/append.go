@@ -58,7 +58,7 @@ func (r *Replica) submit(ctx context.Context, o *op) error {
 	default:
 	}
 	if o.body.Record != nil {
-		r.remove(o) // it goes on as an early record
+		r.remove(o) // it goes on as an unshared record
 	}
 	return err
 }
@@ -87,7 +87,7 @@ func (r *Replica) remove(o *op) {
 }
 
 // due returns the ops of the next turn: what is in line, else records that
-// were written early. What goes only while its intent is pending goes alone,
+// are unshared. What goes only while its intent is pending goes alone,
 // so that its refusal stops nothing else.
 func (r *Replica) due() []*op {
 	for i, o := range r.pending {
@@ -101,12 +101,12 @@ func (r *Replica) due() []*op {
 	if len(r.pending) > 0 {
 		return slices.Clone(r.pending)
 	}
-	changes, orders := r.records.unshared(maxAppended)
-	early := make([]*op, len(changes))
+	changes, orders := r.records.toShare(maxAppended)
+	ops := make([]*op, len(changes))
 	for i, c := range changes {
-		early[i] = &op{body: body{By: r.member, Order: orders[i], Record: c}, waiter: newWaiter()}
+		ops[i] = &op{body: body{By: r.member, Order: orders[i], Record: c}, waiter: newWaiter()}
 	}
-	return early
+	return ops
 }
 
 // seal makes of an op what the store appends behind at.

@@ -120,7 +120,7 @@ func (r *Replica) Write(ctx context.Context, rec Record) error {
 		r.order++
 		o.body.Order = r.order
 	}
-	r.records.write(c.key(), early{value: c.record(0).value, after: r.at.Number, order: o.body.Order})
+	r.records.write(c.key(), unshared{value: c.record(0).value, after: r.at.Number, order: o.body.Order})
 	return nil
 }
 

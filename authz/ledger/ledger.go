@@ -116,9 +116,9 @@ type Record struct {
 	Kind  string // who owns the names, such as "route"; of letters only
 	Name  string
 	Value []byte // nil: there is no such record, or no longer
-	// Early is set for a value that was written here while the shared log was
+	// Unshared is set for a value that was written here while the shared log was
 	// away: no other member knows it yet.
-	Early bool
+	Unshared bool
 }
 
 // Keep takes a record that was written, here or elsewhere, or read when

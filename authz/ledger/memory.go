@@ -115,7 +115,7 @@ func (c Call) entry(seq authz.Seq, outcome Outcome) Entry {
 
 // Write implements [Ledger]. With a file it fails if the file cannot be written.
 func (m *Memory) Write(ctx context.Context, r Record) error {
-	r.Early = false
+	r.Unshared = false
 	if m.file == nil {
 		m.keep(r)
 		return nil

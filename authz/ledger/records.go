@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"slices"
 	"strings"
 )
@@ -25,8 +24,8 @@ type record struct {
 	number uint64 // of the entry that wrote it
 }
 
-// early is a value that was written here while the log was away.
-type early struct {
+// unshared is a value that was written here while the log was away.
+type unshared struct {
 	value []byte // nil: removed
 	after uint64 // the last entry that was applied here then
 	order uint64 // among the writes of this member
@@ -45,24 +44,24 @@ var floorKey = recordKey{"", "floor"}
 // that nobody knows which was later, is removed: who owns it repairs a missing
 // one, and a wrong one would do harm.
 type records struct {
-	keep   Keep
-	shared map[recordKey]record
-	early  map[recordKey]early
-	graves int    // in shared
-	floor  uint64 // of what was in shared
-	gone   []string
+	keep     Keep
+	shared   map[recordKey]record
+	unshared map[recordKey]unshared
+	graves   int    // in shared
+	floor    uint64 // of what was in shared
+	gone     []string
 }
 
 func newRecords(keep Keep) records {
 	if keep == nil {
 		keep = func(Record) {}
 	}
-	return records{keep: keep, shared: make(map[recordKey]record), early: make(map[recordKey]early)}
+	return records{keep: keep, shared: make(map[recordKey]record), unshared: make(map[recordKey]unshared)}
 }
 
 // visible returns the value that holds here.
-func (rs *records) visible(key recordKey) (value []byte, early bool) {
-	if e, ok := rs.early[key]; ok {
+func (rs *records) visible(key recordKey) (value []byte, alone bool) {
+	if e, ok := rs.unshared[key]; ok {
 		return e.value, e.value != nil
 	}
 	return rs.shared[key].value, false
@@ -70,11 +69,11 @@ func (rs *records) visible(key recordKey) (value []byte, early bool) {
 
 // change does what f does and tells keep if that made a visible difference.
 func (rs *records) change(key recordKey, f func()) {
-	before, wasEarly := rs.visible(key)
+	before, wasAlone := rs.visible(key)
 	f()
-	after, isEarly := rs.visible(key)
-	if wasEarly != isEarly || (before == nil) != (after == nil) || !bytes.Equal(before, after) {
-		rs.keep(Record{Kind: key.kind, Name: key.name, Value: after, Early: isEarly})
+	after, isAlone := rs.visible(key)
+	if wasAlone != isAlone || (before == nil) != (after == nil) || !bytes.Equal(before, after) {
+		rs.keep(Record{Kind: key.kind, Name: key.name, Value: after, Unshared: isAlone})
 	}
 }
 
@@ -91,25 +90,25 @@ func (rs *records) apply(c *change, n, order uint64, own bool) {
 	})
 }
 
-// settle compares what is early with what the log says now.
+// settle compares what is unshared with what the log says now.
 func (rs *records) settle(key recordKey, r record, order uint64, own bool) {
-	e, ok := rs.early[key]
+	e, ok := rs.unshared[key]
 	switch {
 	case !ok:
 	case same(e.value, r.value), own && e.order <= order:
-		delete(rs.early, key)
+		delete(rs.unshared, key)
 	case own: // written here before e was
-		rs.early[key] = early{e.value, r.number, e.order}
+		rs.unshared[key] = unshared{e.value, r.number, e.order}
 	default:
-		rs.early[key] = early{nil, r.number, e.order}
+		rs.unshared[key] = unshared{nil, r.number, e.order}
 	}
 }
 
 func same(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // write keeps a value that could not be shared.
-func (rs *records) write(key recordKey, e early) {
-	rs.change(key, func() { rs.early[key] = e })
+func (rs *records) write(key recordKey, e unshared) {
+	rs.change(key, func() { rs.unshared[key] = e })
 }
 
 // set puts a record into the shared table.
@@ -158,17 +157,17 @@ func (rs *records) late(key recordKey, after uint64) bool {
 	return rs.floor > after
 }
 
-// unshared returns at most limit changes that the log has to learn, and their
+// toShare returns at most limit changes that the log has to learn, and their
 // order.
-func (rs *records) unshared(limit int) (changes []*change, orders []uint64) {
-	for key, e := range rs.early {
+func (rs *records) toShare(limit int) (changes []*change, orders []uint64) {
+	for key, e := range rs.unshared {
 		r := rs.shared[key]
 		if e.value != nil && !same(e.value, r.value) && rs.late(key, e.after) {
 			e.value = nil // nobody knows which was later
-			rs.change(key, func() { rs.early[key] = e })
+			rs.change(key, func() { rs.unshared[key] = e })
 		}
 		if rs.told(key, e) {
-			rs.change(key, func() { delete(rs.early, key) })
+			rs.change(key, func() { delete(rs.unshared, key) })
 			continue
 		}
 		changes = append(changes, &change{Kind: key.kind, Name: key.name, Value: e.value, Removed: e.value == nil})
@@ -181,28 +180,28 @@ func (rs *records) unshared(limit int) (changes []*change, orders []uint64) {
 }
 
 // told reports whether the log says what e does. A removal is told even of what
-// is not there: it may be on its way from where it was written early, too.
-func (rs *records) told(key recordKey, e early) bool {
+// is not there: it may be on its way from another member that wrote it unshared.
+func (rs *records) told(key recordKey, e unshared) bool {
 	r := rs.shared[key]
 	return same(e.value, r.value) && (e.value != nil || r.number > e.after)
 }
 
 // rebase replaces the shared table by one that was loaded. What the former one
 // got from entries behind common, the last that both histories have, was lost
-// there, and is early now. Without a lineage nothing is common: all that is here
-// is early, but for what was removed here.
+// there, and is unshared now. Without a lineage nothing is common: all that is
+// here is unshared, but for what was removed here.
 func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, lineage bool) {
 	before := rs.all()
 	if !lineage {
 		common = 0
 	}
-	for key, e := range rs.early {
+	for key, e := range rs.unshared {
 		e.after = min(e.after, common)
-		rs.early[key] = e
+		rs.unshared[key] = e
 	}
 	for key, r := range rs.shared {
-		if _, is := rs.early[key]; !is && r.number > common && (lineage || r.value != nil) {
-			rs.early[key] = early{value: r.value, after: common}
+		if _, is := rs.unshared[key]; !is && r.number > common && (lineage || r.value != nil) {
+			rs.unshared[key] = unshared{value: r.value, after: common}
 		}
 	}
 	rs.shared, rs.graves, rs.floor = loaded, 0, floor
@@ -210,13 +209,13 @@ func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, lin
 		if r.value == nil {
 			rs.graves++
 		}
-		e, is := rs.early[key]
+		e, is := rs.unshared[key]
 		switch {
 		case !is:
 		case rs.told(key, e):
-			delete(rs.early, key)
+			delete(rs.unshared, key)
 		case r.number > e.after:
-			rs.early[key] = early{nil, r.number, e.order}
+			rs.unshared[key] = unshared{nil, r.number, e.order}
 		}
 	}
 	rs.tell(before)
@@ -224,16 +223,16 @@ func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, lin
 
 // all returns what is visible.
 func (rs *records) all() map[recordKey]Record {
-	all := make(map[recordKey]Record, len(rs.shared)+len(rs.early))
+	all := make(map[recordKey]Record, len(rs.shared)+len(rs.unshared))
 	add := func(key recordKey) {
-		if value, early := rs.visible(key); value != nil {
-			all[key] = Record{Kind: key.kind, Name: key.name, Value: value, Early: early}
+		if value, alone := rs.visible(key); value != nil {
+			all[key] = Record{Kind: key.kind, Name: key.name, Value: value, Unshared: alone}
 		}
 	}
 	for key := range rs.shared {
 		add(key)
 	}
-	for key := range rs.early {
+	for key := range rs.unshared {
 		add(key)
 	}
 	return all
@@ -248,34 +247,8 @@ func (rs *records) tell(before map[recordKey]Record) {
 		}
 	}
 	for key, r := range now {
-		if was, is := before[key]; !is || was.Early != r.Early || !bytes.Equal(was.Value, r.Value) {
+		if was, is := before[key]; !is || was.Unshared != r.Unshared || !bytes.Equal(was.Value, r.Value) {
 			rs.keep(r)
 		}
 	}
-}
-
-// sealRecord seals a record for its key and number, which goes in front.
-func (s *sealer) sealRecord(key recordKey, r record) []byte {
-	plain := []byte{0}
-	if r.value != nil {
-		plain = append([]byte{1}, r.value...)
-	}
-	sealed := binary.BigEndian.AppendUint64(nil, r.number)
-	return append(sealed, s.seal(plain, "record", key.field(), number(r.number))...)
-}
-
-// openRecord opens a record found under a key.
-func (s *sealer) openRecord(key recordKey, sealed []byte) (record, error) {
-	if len(sealed) < 8 {
-		return record{}, errForged
-	}
-	r := record{number: binary.BigEndian.Uint64(sealed)}
-	plain, err := s.open(sealed[8:], "record", key.field(), number(r.number))
-	if err != nil || len(plain) == 0 {
-		return record{}, errForged
-	}
-	if plain[0] == 1 {
-		r.value = plain[1:]
-	}
-	return r, nil
 }

@@ -11,31 +11,31 @@ func TestRule8WhileAway(t *testing.T) {
 	}{
 		"elsewhere nothing happened": {
 			here: func(r *replica) { r.write("/x", "here"); r.write("/new", "new") },
-			away: table{"/x": "here (early)", "/new": "new (early)", "/y": "y"},
+			away: table{"/x": "here (unshared)", "/new": "new (unshared)", "/y": "y"},
 			back: table{"/x": "here", "/new": "new", "/y": "y"},
 		},
 		"elsewhere another record was written": {
 			here:  func(r *replica) { r.write("/x", "here") },
 			there: func(r *replica) { r.write("/y", "there") },
-			away:  table{"/x": "here (early)", "/y": "y"},
+			away:  table{"/x": "here (unshared)", "/y": "y"},
 			back:  table{"/x": "here", "/y": "there"},
 		},
 		"nobody knows which write was later": {
 			here:  func(r *replica) { r.write("/x", "here") },
 			there: func(r *replica) { r.write("/x", "there") },
-			away:  table{"/x": "here (early)", "/y": "y"},
+			away:  table{"/x": "here (unshared)", "/y": "y"},
 			back:  table{"/y": "y"},
 		},
 		"nobody knows which write was later, twice": {
 			here:  func(r *replica) { r.write("/x", "here"); r.write("/x", "here again") },
 			there: func(r *replica) { r.write("/x", "there"); r.write("/x", "there again") },
-			away:  table{"/x": "here again (early)", "/y": "y"},
+			away:  table{"/x": "here again (unshared)", "/y": "y"},
 			back:  table{"/y": "y"},
 		},
 		"both wrote the same": {
 			here:  func(r *replica) { r.write("/x", "same") },
 			there: func(r *replica) { r.write("/x", "same") },
-			away:  table{"/x": "same (early)", "/y": "y"},
+			away:  table{"/x": "same (unshared)", "/y": "y"},
 			back:  table{"/x": "same", "/y": "y"},
 		},
 		"removed here": {
@@ -63,12 +63,12 @@ func TestRule8WhileAway(t *testing.T) {
 		"written here and removed there": {
 			here:  func(r *replica) { r.write("/x", "here") },
 			there: func(r *replica) { r.write("/x", "") },
-			away:  table{"/x": "here (early)", "/y": "y"},
+			away:  table{"/x": "here (unshared)", "/y": "y"},
 			back:  table{"/y": "y"},
 		},
 		"removed and written again here": {
 			here: func(r *replica) { r.write("/x", ""); r.write("/x", "x") },
-			away: table{"/x": "x (early)", "/y": "y"},
+			away: table{"/x": "x (unshared)", "/y": "y"},
 			back: table{"/x": "x", "/y": "y"},
 		},
 		"made and removed here": {

@@ -126,7 +126,7 @@ func TestRule8SecondTry(t *testing.T) {
 		a, b := c.two()
 		a.client.Refuse(true)
 		a.write("/x", "first")
-		a.wantTable("refused", table{"/x": "first (early)"})
+		a.wantTable("refused", table{"/x": "first (unshared)"})
 		done := make(chan struct{})
 		go func() {
 			a.write("/x", "second")

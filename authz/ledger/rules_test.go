@@ -183,8 +183,8 @@ func (r *replica) table() map[string]string {
 	table := make(map[string]string)
 	for name, rec := range r.records {
 		table[name] = string(rec.Value)
-		if rec.Early {
-			table[name] += " (early)"
+		if rec.Unshared {
+			table[name] += " (unshared)"
 		}
 	}
 	return table

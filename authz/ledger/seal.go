@@ -99,6 +99,32 @@ func (s *sealer) bind(place []string) []byte {
 	return aad
 }
 
+// sealRecord seals a record for its key and number, which goes in front.
+func (s *sealer) sealRecord(key recordKey, r record) []byte {
+	plain := []byte{0}
+	if r.value != nil {
+		plain = append([]byte{1}, r.value...)
+	}
+	sealed := binary.BigEndian.AppendUint64(nil, r.number)
+	return append(sealed, s.seal(plain, "record", key.field(), number(r.number))...)
+}
+
+// openRecord opens a record found under a key.
+func (s *sealer) openRecord(key recordKey, sealed []byte) (record, error) {
+	if len(sealed) < 8 {
+		return record{}, errForged
+	}
+	r := record{number: binary.BigEndian.Uint64(sealed)}
+	plain, err := s.open(sealed[8:], "record", key.field(), number(r.number))
+	if err != nil || len(plain) == 0 {
+		return record{}, errForged
+	}
+	if plain[0] == 1 {
+		r.value = plain[1:]
+	}
+	return r, nil
+}
+
 // mark names something in the store without telling what it is.
 func (s *sealer) mark(parts ...string) string {
 	mac := hmac.New(sha256.New, s.marks)

@@ -94,7 +94,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 		r.lastMark.Store(&authz.Mark{Incarnation: r.incarnation, Number: r.at.Number, ID: r.at.ID, Tick: v.Tick})
 		r.caughtUp(ctx)
 	}
-	return true, len(v.Entries) > 0 || len(r.pending) > 0 || len(r.records.early) > 0 && len(sent) > 0
+	return true, len(v.Entries) > 0 || len(r.pending) > 0 || len(r.records.unshared) > 0 && len(sent) > 0
 }
 
 // catchUp applies the entries of others. It reports false at a gap.
@@ -157,7 +157,7 @@ func (r *Replica) caughtUp(ctx context.Context) {
 		r.up = true
 		if r.lostSight {
 			r.lostSight = false
-			r.opts.Log.InfoContext(ctx, "the shared log is back", "position", r.at.Number, "unshared", len(r.records.early))
+			r.opts.Log.InfoContext(ctx, "the shared log is back", "position", r.at.Number, "unshared", len(r.records.unshared))
 		}
 	}
 	for _, done := range r.syncing {
@@ -229,7 +229,7 @@ type Status struct {
 func (r *Replica) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Status{Up: r.up, Position: r.at.Number, Unshared: len(r.records.early)}
+	s := Status{Up: r.up, Position: r.at.Number, Unshared: len(r.records.unshared)}
 	for _, p := range r.members.peers {
 		if p.lost {
 			s.Lost++

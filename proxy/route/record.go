@@ -54,6 +54,6 @@ func (t *Table) fromRecord(rec ledger.Record) (*Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.early = rec.Early
+	r.unshared = rec.Unshared
 	return r, nil
 }

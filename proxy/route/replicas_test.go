@@ -160,8 +160,8 @@ func TestWithTheLogAwayRoutesAreAcceptedAndSharedLater(t *testing.T) {
 			r.client.Refuse(true)
 		}
 		time.Sleep(2 * time.Second)
-		early := post(t, one.Shared, "/new", "http://a:2", alices)
-		if !early.Vouched(key(1)) {
+		unshared := post(t, one.Shared, "/new", "http://a:2", alices)
+		if !unshared.Vouched(key(1)) {
 			t.Error("nobody may use the route that the Hub has just posted here")
 		}
 		if old, _ := one.Get("/old"); old.Vouched(key(1)) {
@@ -176,8 +176,8 @@ func TestWithTheLogAwayRoutesAreAcceptedAndSharedLater(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		wantRoute(t, "/new", "http://a:2", one, two)
-		if shared, _ := one.Get("/new"); shared.Vouched(key(1)) || shared.Life() != early.Life() {
-			t.Errorf("shared: vouches for everybody: %v; the same life: %v", shared.Vouched(key(1)), shared.Life() == early.Life())
+		if shared, _ := one.Get("/new"); shared.Vouched(key(1)) || shared.Life() != unshared.Life() {
+			t.Errorf("shared: vouches for everybody: %v; the same life: %v", shared.Vouched(key(1)), shared.Life() == unshared.Life())
 		}
 	})
 }

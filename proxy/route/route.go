@@ -50,8 +50,8 @@ type Route struct {
 	Class      Class
 	Server     authz.Server // whose server; zero if Class is not ClassServer, or nobody's
 
-	early bool // posted here while the log was away
-	life  *life
+	unshared bool // posted here while the log was away
+	life     *life
 }
 
 // New makes the route that the Hub describes by a decoded path, a target and

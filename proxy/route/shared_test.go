@@ -16,10 +16,10 @@ import (
 // fakeLog is a log of one process that can be away. It remembers what it was
 // asked.
 type fakeLog struct {
-	keep  ledger.Keep
-	early bool  // what is written is not shared
-	err   error // of everything
-	hangs bool  // reading lasts until its context ends
+	keep     ledger.Keep
+	unshared bool  // what is written is not shared
+	err      error // of everything
+	hangs    bool  // reading lasts until its context ends
 
 	mu     sync.Mutex
 	calls  []string
@@ -45,7 +45,7 @@ func (l *fakeLog) Write(ctx context.Context, r ledger.Record) error {
 	if err := errors.Join(l.err, ctx.Err()); err != nil {
 		return err
 	}
-	r.Early = l.early
+	r.Unshared = l.unshared
 	l.keep(r)
 	return nil
 }

@@ -49,7 +49,7 @@ func (r *Route) Vouch(key authz.Key) {
 // is not known what the log says now: whether it was vouched for, or whether
 // the Hub has posted the route to this very replica since the log is away.
 func (r *Route) Vouched(key authz.Key) bool {
-	return r.early || r.life.vouched.has(key)
+	return r.unshared || r.life.vouched.has(key)
 }
 
 func (v *vouched) has(key authz.Key) bool {

@@ -46,14 +46,14 @@ func TestARoutePostedWhileTheLogIsAwayVouchesForEverybodyUntilItIsShared(t *test
 	s, _, log := newShared(false)
 	before := post(t, s, "/x", "http://a:1", alices)
 	before.Vouch(key(1))
-	log.early = true
-	if early := post(t, s, "/x", "http://a:1", alices); !early.Vouched(key(2)) {
-		t.Error("posted early: nobody new may use what the Hub said last")
+	log.unshared = true
+	if unshared := post(t, s, "/x", "http://a:1", alices); !unshared.Vouched(key(2)) {
+		t.Error("posted while the log is away: nobody new may use what the Hub said last")
 	}
 	if before.Vouched(key(2)) {
 		t.Error("the route as it was before vouches for everybody")
 	}
-	log.early = false
+	log.unshared = false
 	shared := post(t, s, "/x", "http://a:1", alices)
 	if shared.Vouched(key(2)) || !shared.Vouched(key(1)) {
 		t.Errorf("shared: vouches for 1: %v, for 2: %v; want the first alone", shared.Vouched(key(1)), shared.Vouched(key(2)))

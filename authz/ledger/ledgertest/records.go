@@ -115,13 +115,13 @@ func recordIsKept(t *testing.T, newLedger New) {
 	wantRecord(t, shelf, "route", "/a", "one")
 	write(t, l, "route", "/a", []byte("two"))
 	wantRecord(t, shelf, "route", "/a", "two")
-	err := l.Write(t.Context(), ledger.Record{Kind: "route", Name: "/b", Value: []byte("one"), Early: true})
+	err := l.Write(t.Context(), ledger.Record{Kind: "route", Name: "/b", Value: []byte("one"), Unshared: true})
 	if err != nil {
 		t.Errorf("Write: %v", err)
 	}
 	for _, r := range shelf.Kept() {
-		if r.Early { // that is for the log to say
-			t.Errorf("record %+v is early though the log is there", r)
+		if r.Unshared { // that is for the log to say
+			t.Errorf("record %+v is unshared though the log is there", r)
 		}
 	}
 }
