@@ -21,6 +21,18 @@ func TestReplicaBehindSentinelsConforms(t *testing.T) {
 	conforms(t, set.Data[0], set.URL(""))
 }
 
+// Several are members of one log.
+func TestReplicasOnRedisAreMembersOfOneLog(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, redistest.Options{})
+	ledgertest.RunMembersReal(t, func(t *testing.T) ledgertest.New {
+		flush(t, server)
+		return func(t *testing.T, opts ledger.Options) ledger.Ledger {
+			return newReplica(t, openStore(t, "redis://"+server.Addr), opts)
+		}
+	})
+}
+
 func conforms(t *testing.T, server *redistest.Server, url string) {
 	ledgertest.RunReal(t, func(t *testing.T, opts ledger.Options) ledger.Ledger {
 		flush(t, server)
