@@ -41,7 +41,7 @@ test: ## gofmt, vet and all tests; needs only Go
 
 bench: ## figures, no verdict: requests against a bare ReverseProxy, memory of idle sockets, a revoke of 10,000
 	go test -run '^$$' -bench . -benchtime 1x -benchmem ./proxy
-	go test -run '^$$' -bench . -benchmem ./authz ./proxy/live ./proxy/route ./proxy/target
+	go test -run '^$$' -bench . -benchmem ./authz ./authz/ledger ./proxy/live ./proxy/route ./proxy/routeapi ./proxy/target
 
 figures: build ## figures of several replicas, no verdict: revoke, 2,000 sockets, Redis per request, routes; needs redis-server
 	cd deploy/e2e && go run ./figures -proxy '$(CURDIR)/bin/share-proxy' $(FIGURES)
