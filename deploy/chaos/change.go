@@ -21,7 +21,7 @@ const (
 	revoke    kind = iota // the owner takes a share
 	leave                 // the guest gives it up
 	logout                // the guest's session ends
-	everybody             // the owner takes all shares
+	everybody             // the owner takes all shares of a server
 	grant                 // the owner gives a share; and the guest is logged in again
 )
 
@@ -38,10 +38,11 @@ const callLimit = 30 * time.Second
 
 // request makes the call.
 func (c change) request() (method, path, body string, caller stub.Person) {
-	shares, about := "/hub/api/shares/"+owner+"/", `{"user":"`+c.who+`"}`
+	server := owner + "/" + serverOf(c.who)
+	shares, about := "/hub/api/shares/"+server, `{"user":"`+c.who+`"}`
 	switch c.kind {
 	case leave:
-		return http.MethodDelete, "/hub/api/users/" + c.who + "/shared/" + owner + "/", "", person(c.who)
+		return http.MethodDelete, "/hub/api/users/" + c.who + "/shared/" + server, "", person(c.who)
 	case logout:
 		return http.MethodGet, "/hub/logout", "", person(c.who)
 	case everybody:
@@ -64,7 +65,7 @@ func (w *world) change(ctx context.Context, c change) (done history.Change) {
 	}
 	whom := []string{c.who}
 	if c.kind == everybody {
-		whom = guests
+		whom = sharing(c.who)
 	}
 	id := w.log.Begin(history.Change{Schedule: w.name(), Grant: c.kind == grant, Replica: c.replica, Sent: w.log.Now()}, whom...)
 	req.Header.Set("Authorization", "token "+caller.Token)
@@ -77,6 +78,16 @@ func (w *world) change(ctx context.Context, c change) (done history.Change) {
 		done = *c
 	})
 	return done
+}
+
+// sharing returns the guests of the server of one of them.
+func sharing(who string) (whom []string) {
+	for _, name := range guests {
+		if serverOf(name) == serverOf(who) {
+			whom = append(whom, name)
+		}
+	}
+	return whom
 }
 
 // call sends one call over a connection of its own, so that nothing repeats it.

@@ -50,7 +50,8 @@ func parse(args []string) (o options, err error) {
 	flags.DurationVar(&o.limit, "time", 4*time.Minute, "until which faults at random go on when the plan is through")
 	only := flags.String("only", "", "`regexp` of schedules to play")
 	flags.DurationVar(&o.bound, "bound", time.Second, "Δ")
-	flags.DurationVar(&o.guests, "guests", 5*time.Second, "T for guests")
+	// Longer than the default: who goes by an old answer then shows for longer.
+	flags.DurationVar(&o.guests, "guests", 8*time.Second, "T for guests")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -80,18 +80,19 @@ func calm(ctx context.Context, s *stage) {
 		s.again(ctx, "erin")
 	}
 	// Everybody at once, and some again within the grace, in which nothing may pass.
-	for range 3 {
-		s.change(ctx, change{kind: everybody, replica: s.some(), manner: hurried(s.rnd)})
+	for i := range 4 {
+		name := guests[i%len(guests)]
+		s.change(ctx, change{kind: everybody, who: name, replica: s.some(), manner: hurried(s.rnd)})
 		s.pause(ctx, 50*time.Millisecond, 250*time.Millisecond)
-		for _, name := range guests {
+		for _, name := range sharing(name) {
 			s.grant(ctx, name, s.some())
 		}
 		s.pause(ctx, 300*time.Millisecond, 600*time.Millisecond)
 	}
 	// What no proxy sees is over after T.
-	id := s.log.Begin(history.Change{Schedule: s.name(), Sent: s.log.Now()}, "fred")
-	at := s.hub.Share("fred", false)
+	id := s.log.Begin(history.Change{Schedule: s.name(), Sent: s.log.Now()}, "dana")
+	at := s.hub.Unshare("dana")
 	s.log.Edit(id, func(c *history.Change) { c.Committed, c.Ended = at, at })
-	s.pause(ctx, 5500*time.Millisecond, 6000*time.Millisecond)
-	s.grant(ctx, "fred", s.some())
+	pause(ctx, s.guests+time.Second)
+	s.grant(ctx, "dana", s.some())
 }

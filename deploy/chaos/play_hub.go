@@ -27,7 +27,7 @@ func lateCommit(ctx context.Context, s *stage) {
 	call("fred", s.another(k), stub.Manner{Commit: late / 4, Answer: late / 4, Mute: true})
 	call(ghost, s.some(), stub.Manner{Answer: 100 * time.Millisecond, Status: http.StatusBadGateway})
 	calls.Wait()
-	s.pause(ctx, time.Second, 2*time.Second)
+	pause(ctx, 4*s.bound) // it is asked about every Δ
 	for _, name := range []string{"dana", "erin", "fred"} {
 		s.grant(ctx, name, s.some())
 	}
@@ -36,7 +36,7 @@ func lateCommit(ctx context.Context, s *stage) {
 	s.replicas[k-1].kill()
 	calls.Wait()
 	_ = s.replicas[k-1].start(ctx) // recover tells if it does not
-	s.pause(ctx, 5*time.Second, 6*time.Second)
+	pause(ctx, s.guests)
 }
 
 // away lets the Hub feel otherwise for a while.
@@ -52,7 +52,7 @@ func (s *stage) away(ctx context.Context, m stub.Mood, d time.Duration) {
 func hubAway(ctx context.Context, s *stage) {
 	for _, m := range []stub.Mood{stub.Away, stub.Hanging} {
 		s.revoke(ctx, "dana", s.some())
-		s.away(ctx, m, between(s.rnd, 6*time.Second, 7*time.Second))
+		s.away(ctx, m, s.guests+between(s.rnd, time.Second, 2*time.Second))
 		s.again(ctx, "erin")
 		s.grant(ctx, "dana", s.some())
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/deploy/chaos/fault"
+	"github.com/jupyterhub-share-proxy/share-proxy/deploy/chaos/history"
 )
 
 // promoted waits until the Sentinels have another primary.
@@ -58,27 +59,49 @@ func oldPrimary(ctx context.Context, s *stage) {
 func lostWrite(ctx context.Context, s *stage) {
 	old := max(0, s.nodes.primary())
 	with, without := s.nodes.data[(old+1)%size], s.nodes.data[(old+2)%size]
+	s.again(ctx, "erin") // what is known of her is young
 	without.pause()
 	s.revoke(ctx, "dana", s.some())
-	with.pause()
-	s.nodes.data[old].kill()
-	without.resume()
-	s.hidden(ctx, old)
+	s.unseen(ctx, func() {
+		with.pause()
+		s.nodes.data[old].kill()
+		without.resume()
+		s.promoted(ctx, old)
+		_ = s.nodes.data[old].start() // heal tries again
+		s.nodes.follow()              // a majority again, in which nobody knows
+	})
+	s.hidden(ctx)
 }
 
 // unconfirmedWrite: a primary without its replicas takes a revocation, and dies.
 func unconfirmedWrite(ctx context.Context, s *stage) {
 	old := max(0, s.nodes.primary())
+	s.again(ctx, "erin")
 	s.nodes.among[old].Set(fault.Hold)
 	s.revoke(ctx, "dana", s.some())
-	s.nodes.data[old].kill()
-	s.nodes.among[old].Set(fault.State{})
-	s.hidden(ctx, old)
+	s.unseen(ctx, func() {
+		s.nodes.data[old].kill()
+		s.nodes.among[old].Set(fault.State{})
+		s.promoted(ctx, old)
+	})
+	s.hidden(ctx)
+}
+
+// unseen stops a replica of the proxy while a history is lost and erin is
+// revoked in the next one.
+func (s *stage) unseen(ctx context.Context, lose func()) {
+	k, from := s.some(), s.log.Now()
+	s.replicas[k-1].pause()
+	lose()
+	s.revoke(ctx, "erin", s.another(k))
+	s.replicas[k-1].resume()
+	s.log.Span(history.ReplicaPaused, k, from)
+	s.pause(ctx, time.Second, 2*time.Second)
+	s.grant(ctx, "erin", k)
 }
 
 // hidden writes new entries where old ones were lost.
-func (s *stage) hidden(ctx context.Context, old int) {
-	s.promoted(ctx, old)
+func (s *stage) hidden(ctx context.Context) {
 	for range 3 {
 		s.again(ctx, "erin")
 	}
@@ -107,9 +130,11 @@ func restartedEmpty(ctx context.Context, s *stage) {
 			_ = s.nodes.data[i].start() // heal tries again
 		}
 	}
-	empty(max(0, s.nodes.primary()))
 	s.again(ctx, "erin")
-	s.pause(ctx, time.Second, 2*time.Second)
+	s.unseen(ctx, func() {
+		empty(max(0, s.nodes.primary()))
+		pause(ctx, s.bound) // until there is a log again
+	})
 	s.grant(ctx, "dana", s.some())
 	empty(0, 1, 2)
 	s.again(ctx, "erin")

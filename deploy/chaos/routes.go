@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/deploy/chaos/history"
@@ -26,12 +27,14 @@ const (
 func (w *world) target(i int) string { return "http://" + w.place.at(server, serverPort+i) }
 
 // post makes a route through a replica, as the Hub does, and keeps that it is
-// wanted.
+// wanted. user may have the name of a server behind a slash.
 func (w *world) post(replica int, user string, to int) error {
+	path := "/user/" + user
 	w.routes.mu.Lock()
-	w.routes.to["/user/"+user] = to
+	w.routes.to[path] = to
 	w.routes.mu.Unlock()
-	return w.replicas[replica-1].route("/user/"+user, w.target(to), map[string]any{"user": user, "server_name": "", "jupyterhub": true})
+	user, server, _ := strings.Cut(user, "/")
+	return w.replicas[replica-1].route(path, w.target(to), map[string]any{"user": user, "server_name": server, "jupyterhub": true})
 }
 
 // remove ends a route through a replica.
@@ -49,7 +52,13 @@ func (w *world) publish() error {
 	if err := w.replicas[0].route("/", "http://"+w.place.at(hub, hubPort), map[string]any{"hub": true, "jupyterhub": true}); err != nil {
 		return err
 	}
-	return w.post(1, owner, shared)
+	for _, name := range guests {
+		path := strings.Trim(strings.TrimPrefix(prefix(serverOf(name)), "/user/"), "/")
+		if err := w.post(1, path, shared); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // differ says in what a table is not what the Hub means.

@@ -34,7 +34,7 @@ type world struct {
 	running sync.WaitGroup
 }
 
-// Who there is. owner shares a server with guests; ghost has no account, so that
+// Who there is. owner shares servers with guests; ghost has no account, so that
 // changes about it take nothing from anybody; flooder calls the Hub all the
 // time.
 const (
@@ -43,9 +43,28 @@ const (
 	flooder = "mallory"
 )
 
-// guests visit the server of owner. bob and carl are revoked and granted all the
-// time, dana and erin by the schedules; fred only with everybody.
+// guests visit the servers of owner. bob and carl are revoked and granted all the
+// time, fred with everybody of the same server. dana and erin, who are revoked by
+// the schedules, have a server each: a change of one is a reason to ask about
+// all others of the same server, and would hide that somebody was forgotten.
 var guests = []string{"bob", "carl", "dana", "erin", "fred"}
+
+// serverOf returns the name of the server that somebody visits: "" is the default
+// one.
+func serverOf(name string) string {
+	if name == "dana" || name == "erin" {
+		return name
+	}
+	return ""
+}
+
+// prefix is the path of a server of owner.
+func prefix(server string) string {
+	if server == "" {
+		return "/user/" + owner + "/"
+	}
+	return "/user/" + owner + "/" + server + "/"
+}
 
 func person(name string) stub.Person {
 	return stub.Person{Name: name, Token: "token-of-" + name, Session: "session-of-" + name, Owner: name == owner}
@@ -110,12 +129,12 @@ func (w *world) people(ctx context.Context) error {
 	}
 	for _, name := range guests {
 		id := w.log.Begin(history.Change{Schedule: w.name(), Grant: true, Sent: w.log.Now()}, name)
-		at := w.hub.Share(name, true)
+		at := w.hub.Share(name, serverOf(name))
 		w.log.Edit(id, func(c *history.Change) { c.Committed, c.Ended = at, at })
 	}
 	for _, r := range w.replicas {
 		for _, name := range append([]string{owner}, guests...) {
-			w.visitors = append(w.visitors, &visitor{person: person(name), replica: r, prefix: "/user/" + owner + "/", log: w.log})
+			w.visitors = append(w.visitors, &visitor{person: person(name), replica: r, prefix: prefix(serverOf(name)), log: w.log})
 		}
 	}
 	for _, v := range w.visitors {

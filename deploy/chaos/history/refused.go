@@ -21,7 +21,7 @@ func (p Promise) refused(h *History) (found []Breach) {
 			rule = "owners notice nothing"
 		}
 		found = append(found, Breach{
-			Rule: rule, Schedule: "any", Who: r.Who, Replica: r.Replica, At: r.At,
+			Rule: rule, Schedule: during(h.Recoveries, r.At), Who: r.Who, Replica: r.Replica, At: r.At,
 			Detail: fmt.Sprintf("sent %s, status %d, close code %d", short(r.Sent), r.Status, r.Close),
 		})
 	}

@@ -2,9 +2,11 @@ package stub
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jupyterhub-share-proxy/share-proxy/deploy/chaos/history"
@@ -88,21 +90,27 @@ func (h *Hub) commit(id int, does func()) {
 // the Hub refuses it.
 func (h *Hub) effect(r *http.Request, below, user string) (does func(), status int) {
 	h.mu.Lock()
-	caller := h.people[token(r)]
+	caller := h.people[token(r)].Name
 	h.mu.Unlock()
-	switch {
-	case below == "logout":
+	if below == "logout" {
 		return func() { h.end(r) }, http.StatusFound
-	case below == "api/users/"+caller.Name+"/shared/"+h.owner+"/" && r.Method == http.MethodDelete: // leave
-		return func() { h.shares[caller.Name] = false }, http.StatusNoContent
-	case below != "api/shares/"+h.owner+"/" || caller.Name != h.owner:
+	}
+	if _, ok := strings.CutPrefix(below, "api/users/"+caller+"/shared/"+h.owner+"/"); ok && r.Method == http.MethodDelete { // leave
+		return func() { delete(h.shares, caller) }, http.StatusNoContent
+	}
+	server, ok := strings.CutPrefix(below, "api/shares/"+h.owner+"/")
+	if !ok || caller != h.owner {
 		return nil, http.StatusForbidden
-	case r.Method == http.MethodPost:
-		return func() { h.shares[user] = true; delete(h.out, user) }, http.StatusCreated
-	case r.Method == http.MethodPatch:
-		return func() { h.shares[user] = false }, http.StatusOK
-	case r.Method == http.MethodDelete:
-		return func() { clear(h.shares) }, http.StatusNoContent
+	}
+	switch r.Method {
+	case http.MethodPost:
+		return func() { h.shares[user] = server; delete(h.out, user) }, http.StatusCreated
+	case http.MethodPatch:
+		return func() { delete(h.shares, user) }, http.StatusOK
+	case http.MethodDelete:
+		return func() {
+			maps.DeleteFunc(h.shares, func(_, of string) bool { return of == server })
+		}, http.StatusNoContent
 	}
 	return nil, http.StatusMethodNotAllowed
 }

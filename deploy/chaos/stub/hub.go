@@ -31,16 +31,16 @@ const (
 	Hanging      // nothing is answered until the mood changes
 )
 
-// Hub is the only one who knows who may use the server of Owner. It is safe for
-// concurrent use. Use NewHub.
+// Hub is the only one who knows who may use the servers of the owner. A guest
+// has a share of one of them at most. It is safe for concurrent use. Use NewHub.
 type Hub struct {
 	log   *history.Log
-	owner string // of the server that is shared
+	owner string // of the servers that are shared
 
 	mu      sync.Mutex // guards the fields below
 	people  map[string]Person
-	shares  map[string]bool // by name
-	out     map[string]bool // whose sessions have ended, by name
+	shares  map[string]string // names of servers, by name of the guest
+	out     map[string]bool   // whose sessions have ended, by name
 	mood    Mood
 	changed chan struct{} // closed with every change of the mood
 	asked   func(replica int, person Person)
@@ -48,7 +48,7 @@ type Hub struct {
 
 // NewHub returns a Hub with people and no shares.
 func NewHub(log *history.Log, owner string, people ...Person) *Hub {
-	h := &Hub{log: log, owner: owner, people: make(map[string]Person), shares: make(map[string]bool), out: make(map[string]bool), changed: make(chan struct{})}
+	h := &Hub{log: log, owner: owner, people: make(map[string]Person), shares: make(map[string]string), out: make(map[string]bool), changed: make(chan struct{})}
 	for _, p := range people {
 		h.people[p.Token] = p
 	}
@@ -79,11 +79,19 @@ func (h *Hub) Asked(f func(replica int, person Person)) {
 	h.asked = f
 }
 
-// Share gives or takes a share, and returns when. Nobody hears of it.
-func (h *Hub) Share(name string, may bool) history.Instant {
+// Share gives a share of a server, and returns when. Nobody hears of it.
+func (h *Hub) Share(name, server string) history.Instant {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.shares[name] = may
+	h.shares[name] = server
+	return h.log.Now()
+}
+
+// Unshare takes it.
+func (h *Hub) Unshare(name string) history.Instant {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.shares, name)
 	return h.log.Now()
 }
 
@@ -91,7 +99,8 @@ func (h *Hub) Share(name string, may bool) history.Instant {
 func (h *Hub) Welcome(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.shares[name] && !h.out[name]
+	_, shared := h.shares[name]
+	return shared && !h.out[name]
 }
 
 // Serve answers at a listener until ctx ends. Each replica has one of its own,
@@ -147,8 +156,8 @@ func (h *Hub) user(w http.ResponseWriter, r *http.Request, replica int) {
 	h.mu.Lock()
 	p, known := h.people[token(r)]
 	scopes := []string{"access:servers!user=" + p.Name, "read:users!user=" + p.Name}
-	if h.shares[p.Name] {
-		scopes = append(scopes, "access:servers!server="+h.owner+"/")
+	if server, shared := h.shares[p.Name]; shared {
+		scopes = append(scopes, "access:servers!server="+h.owner+"/"+server)
 	}
 	known = known && !h.out[p.Name]
 	asked := h.asked

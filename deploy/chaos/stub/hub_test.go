@@ -57,6 +57,7 @@ func TestHubChangesAccess(t *testing.T) {
 		{"alice revokes", "PATCH", "api/shares/alice/", `{"user":"bob"}`, "a", "", true, false, 200, true},
 		{"alice revokes somebody else", "PATCH", "api/shares/alice/", `{"user":"carl"}`, "a", "", true, true, 200, true},
 		{"alice revokes all", "DELETE", "api/shares/alice/", "", "a", "", true, false, 204, true},
+		{"alice revokes all of another server", "DELETE", "api/shares/alice/lab", "", "a", "", true, true, 204, true},
 		{"bob leaves", "DELETE", "api/users/bob/shared/alice/", "", "b", "", true, false, 204, true},
 		{"bob logs out", "GET", "logout", "", "b", "jupyterhub-session-id=sb", true, false, 302, false},
 		{"bob logs out of no session", "GET", "logout", "", "b", "jupyterhub-session-id=x", true, true, 302, true},
@@ -66,7 +67,9 @@ func TestHubChangesAccess(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, log := newTestHub()
-			h.Share("bob", test.shared)
+			if test.shared {
+				h.Share("bob", "")
+			}
 			id := log.Begin(history.Change{}, "bob")
 			w := send(h, test.method, test.path, test.body, test.token, "Cookie", test.cookie, FieldChange, "1")
 			if w.Code != test.status {
@@ -106,7 +109,7 @@ func TestHubInItsManner(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, log := newTestHub()
-				h.Share("bob", true)
+				h.Share("bob", "")
 				log.Begin(history.Change{}, "bob")
 				begin := log.Now()
 				w := send(h, "PATCH", "api/shares/alice/", `{"user":"bob"}`, "a", FieldChange, "1", FieldManner, test.manner.String())
