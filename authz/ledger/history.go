@@ -85,7 +85,7 @@ func (r *Replica) create(ctx context.Context) (again bool) {
 		return false
 	}
 	r.opts.Log.InfoContext(ctx, "the shared log is empty: began a new one",
-		"records", len(c.Records), "by_another", err != nil)
+		"records", len(c.Records)-1 /* the floor */, "by_another", err != nil)
 	return true
 }
 
