@@ -30,7 +30,7 @@ type Config struct {
 	// `rediss://` for TLS; with `?master_name=` by Sentinel, with several
 	// `addr=` and without a name a Cluster. Needs a key that all processes
 	// share: `SHARE_PROXY_SECRET` or `CONFIGPROXY_AUTH_TOKEN`. Not set: one
-	// process, its log in memory.
+	// process, its log in memory or in `SHARE_PROXY_DATA_DIR`.
 	RedisURL Secret `env:"SHARE_PROXY_REDIS_URL"`
 
 	// Folder for one local file with routes and records, so that a restart
