@@ -169,7 +169,8 @@ func (r *Replica) learnIntents(found map[string][]byte, now authz.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range r.intents {
-		if _, is := found[id]; !is {
+		_, is := found[id]
+		if _, own := r.calls[id]; !is && !own { // an own one may have been announced since
 			delete(r.intents, id)
 		}
 	}

@@ -97,13 +97,14 @@ func (r *Replica) creation() (c Creation, ok bool, err error) {
 	if r.firstSeen == never {
 		r.firstSeen = now
 	}
-	if r.incarnation == "" && now.Sub(r.firstSeen) < r.opts.Bound/2 {
-		return c, false, nil
+	if r.incarnation == "" && now.Sub(r.firstSeen) <= r.opts.Bound {
+		return c, false, nil // by then no lease of a lost log is left
 	}
 	c = Creation{
 		Incarnation: newName(), At: Position{Number: r.at.Number, ID: newID()},
 		OriginIncarnation: r.incarnation, OriginNumber: r.at.Number,
 		Records: make(map[string][]byte, len(r.records.shared)),
+		Lost:    r.members.lost(r.member),
 	}
 	s, err := newSealer(r.opts.Secrets, c.Incarnation)
 	if err != nil {

@@ -50,21 +50,21 @@ func (ms *members) update(list []Member, now authz.Instant) {
 	}
 }
 
-// left forgets the members that have left, and those that were lost together
-// with a history if another process runs at their place. It returns that
-// process by who it replaces: it may have been there already in the lost
-// history, unseen by this replica, and have its lease from there.
+// left forgets the members that have left, and lost ones if another process
+// runs at their place. It returns that process by who it replaces: it may have
+// been there already in a history that was lost, unseen by this replica, and
+// have its lease from there.
 func (ms *members) left() (heirs map[string]string) {
 	heirs = make(map[string]string)
 	maps.DeleteFunc(ms.peers, func(id string, p *peer) bool {
-		if !p.absent || !p.missed {
-			return p.absent
+		if !p.absent {
+			return false
 		}
 		heir := ms.heir(id)
-		if heir != "" {
+		if p.lost && heir != "" {
 			heirs[id] = heir
 		}
-		return heir != ""
+		return !p.missed || heir != ""
 	})
 	return heirs
 }
@@ -77,6 +77,16 @@ func (ms *members) miss(self string, now authz.Instant) {
 			p.lost, p.missed, p.since = true, true, now
 		}
 	}
+}
+
+// lost returns all members but self as lost ones.
+func (ms *members) lost(self string) (list []Member) {
+	for id, p := range ms.peers {
+		if id != self {
+			list = append(list, Member{ID: id, Name: p.name, Counter: p.counter, Lost: true})
+		}
+	}
+	return list
 }
 
 // heir returns the process that runs at the place of a member, "" if none does.

@@ -8,7 +8,10 @@ import (
 
 // Create implements [Store].
 func (r *Redis) Create(ctx context.Context, c Creation) error {
-	args := []any{c.Incarnation, decimal(c.At.Number), c.At.ID, c.OriginIncarnation, decimal(c.OriginNumber)}
+	args := []any{c.Incarnation, decimal(c.At.Number), c.At.ID, c.OriginIncarnation, decimal(c.OriginNumber), len(c.Lost)}
+	for _, m := range c.Lost {
+		args = append(args, m.ID, decimal(m.Counter)+":0:1:"+m.Name)
+	}
 	for key, value := range c.Records {
 		args = append(args, key, value)
 	}

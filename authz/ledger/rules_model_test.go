@@ -206,12 +206,12 @@ func (m *model) check() {
 func (m *model) broken(f *fact, p *place) {
 	what := ""
 	switch {
-	case m.emptied > f.freshest[p.r] && !m.met[[2]*replica{f.by, p.r}]:
-		return // nobody could tell who revoked that there is this process
 	case f.freshest[p.r] > f.seen:
 		what = "a lease from after the Hub's answer"
 	case p.r.age() <= bound:
 		what = "a lease"
+	case m.emptied > f.freshest[p.r] && !m.met[[2]*replica{f.by, p.r}]:
+		return // nobody could tell who revoked that there is this process
 	case f.state == ledger.Done:
 		what = "answers as old as the bound"
 	default:

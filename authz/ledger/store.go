@@ -160,6 +160,9 @@ type Creation struct {
 	OriginIncarnation string
 	OriginNumber      uint64
 	Records           map[string][]byte
+	// Lost are members of the incarnation that was lost. They are lost members
+	// of this one, until they join it.
+	Lost []Member
 }
 
 // SharedAnswer is an answer of the Hub for other replicas.

@@ -242,4 +242,4 @@ func (r *Replica) Status() Status {
 
 // for how long a whole table may be loaded, or written: much longer than it
 // takes, because no lease depends on it.
-const loadTime = 10 * time.Second
+const loadTime = 2 * time.Second

@@ -24,6 +24,9 @@ func (c *Client) Create(ctx context.Context, n ledger.Creation) error {
 		d.OriginIncarnation, d.OriginNumber = n.OriginIncarnation, n.OriginNumber
 		d.Floor = n.At.Number // what was touched before is not known
 		maps.Copy(d.Records, n.Records)
+		for _, m := range n.Lost {
+			d.Members[m.ID] = m
+		}
 		return struct{}{}, nil
 	})
 	return err
