@@ -81,7 +81,7 @@ func keeping(shelf *Shelf) ledger.Options {
 // runLedger runs a ledger until the test ends and waits until it is loaded.
 func runLedger(t *testing.T, l ledger.Ledger) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var running sync.WaitGroup
 	running.Go(func() { l.Run(ctx) })
 	t.Cleanup(func() {

@@ -197,7 +197,7 @@ func (p *Proxy) wait(direction, age int) {
 	for {
 		f, changed := p.now(age)
 		if !f.hole[direction] {
-			time.Sleep(f.delay)
+			<-time.After(f.delay)
 			return
 		}
 		<-changed

@@ -192,7 +192,7 @@ func (s *Server) Close() {
 // string, an int64, nil or a list of such. What the server refuses is an
 // [Error].
 func (s *Server) Do(args ...string) (any, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) //nolint:forbidigo // its limit is the server's, not a caller's
 	defer cancel()
 	var config *tls.Config
 	if s.o.TLS != nil {

@@ -12,6 +12,8 @@ import (
 // last error when the time is over.
 func eventually(limit time.Duration, ask func() error) error {
 	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		err := ask()
 		if err == nil {
@@ -20,7 +22,7 @@ func eventually(limit time.Duration, ask func() error) error {
 		if time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-tick.C
 	}
 }
 
