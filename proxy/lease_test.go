@@ -180,8 +180,8 @@ func (w *writer) end() error {
 // flows is the longest time between two bytes of one that is not held.
 const flows = 50 * time.Millisecond
 
-// TestWithoutALeaseAGuestIsAskedAboutEveryBoundAndNotHeld: the first row of the
-// table under "Hold" in the contract.
+// TestWithoutALeaseAGuestIsAskedAboutEveryBoundAndNotHeld, as docs/model.md says
+// under "What happens when the log is away".
 func TestWithoutALeaseAGuestIsAskedAboutEveryBoundAndNotHeld(t *testing.T) {
 	inLease(t, func(r *leaseRig) {
 		bob, alice := r.begin("bob"), r.begin("alice")
@@ -223,8 +223,8 @@ func TestWithoutALeaseAChangeIsFoundOutWithinTheBound(t *testing.T) {
 	})
 }
 
-// TestWithoutTheHubAGuestIsHeldAfterTOrAfterTheBound: the other two rows. What is
-// held goes on by itself, or ends at the hold limit.
+// TestWithoutTheHubAGuestIsHeldAfterTOrAfterTheBound, with a lease and without.
+// What is held goes on by itself, or ends at the hold limit.
 func TestWithoutTheHubAGuestIsHeldAfterTOrAfterTheBound(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

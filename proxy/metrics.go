@@ -13,7 +13,7 @@ import (
 	"github.com/jupyterhub-share-proxy/share-proxy/proxy/route"
 )
 
-// metrics are those of the contract: CHP's nine names, and ours. All labels
+// metrics are CHP's nine names, and ours, as docs/operations.md has them. All labels
 // come from closed sets.
 type metrics struct {
 	find, touch      prometheus.Summary
