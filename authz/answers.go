@@ -12,14 +12,14 @@ const (
 	dropSample = 16
 )
 
-// insert makes an empty entry, and room for it; the caller holds mu.
-func (a *Authorizer) insert(key Key) *entry {
-	if len(a.entries) >= maxAnswers {
+// insert makes room for a credential of which nothing is known; the caller holds mu.
+func (a *Authorizer) insert(key Key) *known {
+	if len(a.known) >= maxAnswers {
 		a.drop()
 	}
-	e := &entry{}
-	a.entries[key] = e
-	return e
+	k := &known{}
+	a.known[key] = k
+	return k
 }
 
 // drop forgets one of a sample of answers, rather a stranger's than a user's.
@@ -28,10 +28,10 @@ func (a *Authorizer) insert(key Key) *entry {
 func (a *Authorizer) drop() {
 	var victim *Key
 	seen := 0
-	for key, e := range a.entries {
-		if e.call == nil {
+	for key, k := range a.known {
+		if k.call == nil {
 			victim = &key
-			if e.answer == nil || e.answer.Kind == KindNobody {
+			if k.answer == nil || k.answer.Kind == KindNobody {
 				break
 			}
 		}
@@ -40,7 +40,7 @@ func (a *Authorizer) drop() {
 		}
 	}
 	if victim != nil {
-		delete(a.entries, *victim)
+		delete(a.known, *victim)
 	}
 }
 

@@ -15,7 +15,7 @@ func fill(a *Authorizer, n int, answer *Answer) {
 	for i := range n {
 		var key Key
 		binary.LittleEndian.PutUint64(key[:], uint64(i)+1)
-		a.entries[key] = &entry{answer: answer}
+		a.known[key] = &known{answer: answer}
 	}
 }
 
@@ -25,7 +25,7 @@ func TestTheAnswersAreBounded(t *testing.T) {
 		for i := range 100 {
 			w.want(w.decide(Question{Token: NewToken(fmt.Sprint(i)), Server: alices}), no, "a new credential")
 		}
-		if n := len(w.auth.entries); n != maxAnswers {
+		if n := len(w.auth.known); n != maxAnswers {
 			w.t.Errorf("%d answers are kept, want %d", n, maxAnswers)
 		}
 	})
@@ -36,10 +36,10 @@ func TestStrangersAreForgottenBeforeUsers(t *testing.T) {
 		a := NewAuthorizer(t.Context(), Options{})
 		fill(a, dropSample-1, &Answer{Kind: KindUser, Name: "x"})
 		stranger := NewToken("?").Key()
-		a.entries[stranger] = &entry{answer: &Answer{}}
+		a.known[stranger] = &known{answer: &Answer{}}
 		a.drop()
-		if _, ok := a.entries[stranger]; ok || len(a.entries) != dropSample-1 {
-			t.Fatalf("%d are left, the stranger %t; want the users only", len(a.entries), ok)
+		if _, ok := a.known[stranger]; ok || len(a.known) != dropSample-1 {
+			t.Fatalf("%d are left, the stranger %t; want the users only", len(a.known), ok)
 		}
 	}
 }
@@ -48,8 +48,8 @@ func TestQuestionsWithoutAnAnswerLeaveNothing(t *testing.T) {
 	in(t, func(w *world) {
 		w.hub.fail(errHub)
 		w.want(w.decide(bobs), unknown, "hub away")
-		if n := len(w.auth.entries); n != 0 {
-			w.t.Errorf("%d entries are kept of which nothing is known", n)
+		if n := len(w.auth.known); n != 0 {
+			w.t.Errorf("%d credentials are kept of which nothing is known", n)
 		}
 	})
 }
@@ -60,7 +60,7 @@ func TestAnEntryUnderQuestionIsNotDropped(t *testing.T) {
 		waiting := w.begin(bobs)
 		w.auth.mu.Lock()
 		w.auth.drop()
-		n := len(w.auth.entries)
+		n := len(w.auth.known)
 		w.auth.mu.Unlock()
 		if n != 1 {
 			w.t.Error("it was dropped")

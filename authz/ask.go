@@ -7,9 +7,9 @@ import (
 )
 
 // start begins a question. The caller holds mu.
-func (a *Authorizer) start(key Key, e *entry, q Question) *call {
+func (a *Authorizer) start(key Key, k *known, q Question) *call {
 	c := &call{
-		key: key, q: q, payer: a.payer(e.answer, q),
+		key: key, q: q, payer: a.payer(k.answer, q),
 		stage: inLine, seq: a.opts.Lease.Applied(), done: make(chan struct{}),
 	}
 	if a.ctx.Err() != nil {
@@ -17,10 +17,10 @@ func (a *Authorizer) start(key Key, e *entry, q Question) *call {
 		close(c.done)
 		return c
 	}
-	if a.mayTake(e, q) {
+	if a.mayTake(k, q) {
 		c.stage = looking
 	}
-	e.call = c
+	k.call = c
 	a.asking.Go(func() { a.ask(c) })
 	return c
 }
@@ -55,15 +55,15 @@ func (a *Authorizer) ask(c *call) {
 	}
 	answer, mark, err := a.put(c)
 	a.mu.Lock()
-	e := a.finish(c)
+	k := a.finish(c)
 	if err != nil {
 		c.err = errors.Join(ErrNoDecision, err)
-		e.failed = a.opts.Clock()
-		if e.answer == nil && e.call == nil {
-			delete(a.entries, c.key) // nothing is known
+		k.failed = a.opts.Clock()
+		if k.answer == nil && k.call == nil {
+			delete(a.known, c.key) // nothing is known
 		}
 	} else {
-		a.keep(e, answer)
+		a.keep(k, answer)
 	}
 	close(c.done)
 	a.mu.Unlock()
@@ -72,23 +72,23 @@ func (a *Authorizer) ask(c *call) {
 	}
 }
 
-// finish takes c off its credential's entry, which it returns. The caller
+// finish takes c off what is known of its credential, which it returns. The caller
 // holds mu.
-func (a *Authorizer) finish(c *call) *entry {
-	e := a.entries[c.key]
-	if e == nil { // dropped meanwhile
-		e = a.insert(c.key)
+func (a *Authorizer) finish(c *call) *known {
+	k := a.known[c.key]
+	if k == nil { // dropped meanwhile
+		k = a.insert(c.key)
 	}
-	if e.call == c {
-		e.call = nil
+	if k.call == c {
+		k.call = nil
 	}
-	return e
+	return k
 }
 
 // keep keeps an answer, unless a newer one is there. The caller holds mu.
-func (a *Authorizer) keep(e *entry, answer *Answer) {
-	if e.answer == nil || answer.newer(e.answer) {
-		e.answer = answer
+func (a *Authorizer) keep(k *known, answer *Answer) {
+	if k.answer == nil || answer.newer(k.answer) {
+		k.answer = answer
 	}
 	a.vouch(answer.Session)
 }

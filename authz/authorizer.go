@@ -84,7 +84,7 @@ type Authorizer struct {
 	failed   atomic.Int64 // Instant at which it last failed to
 
 	mu       sync.Mutex // guards the fields below
-	entries  map[Key]*entry
+	known    map[Key]*known
 	sessions map[string]struct{} // session ids that the Hub named in an answer
 }
 
@@ -95,7 +95,7 @@ func NewAuthorizer(ctx context.Context, opts Options) *Authorizer {
 		opts: opts, ctx: ctx, cancel: cancel,
 		gens:     Generations{Horizon: max(opts.Rule.Guests, opts.Rule.Owners), Clock: opts.Clock},
 		taking:   make(chan struct{}, maxTaking),
-		entries:  make(map[Key]*entry),
+		known:    make(map[Key]*known),
 		sessions: make(map[string]struct{}),
 	}
 }

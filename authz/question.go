@@ -39,8 +39,8 @@ type Question struct {
 	After Seq
 }
 
-// entry is what is known about one credential.
-type entry struct {
+// known is what is known about one credential.
+type known struct {
 	answer *Answer
 	call   *call   // the question under way
 	failed Instant // when the last question failed, to space the next ones
@@ -130,31 +130,31 @@ func (a *Authorizer) wait(ctx context.Context, key Key, q Question, c *call) (d 
 func (a *Authorizer) lookup(key Key, q Question) (Decision, *call) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := a.entries[key]
-	if e == nil {
-		e = a.insert(key)
+	k := a.known[key]
+	if k == nil {
+		k = a.insert(key)
 	}
-	if d, ok := a.usable(e, q); ok {
-		if a.Ripe(&d) && e.call == nil && a.opts.Clock().Sub(e.failed) > time.Second {
+	if d, ok := a.usable(k, q); ok {
+		if a.Ripe(&d) && k.call == nil && a.opts.Clock().Sub(k.failed) > time.Second {
 			q.Cause = CauseRecheck
-			a.start(key, e, q)
+			a.start(key, k, q)
 		}
 		return d, nil
 	}
 	// A question that began too early is not waited for; one that an entry
 	// overtakes is found out by Current, and wait asks again.
-	if e.call == nil || !e.call.serves(q) {
-		return Decision{}, a.start(key, e, q)
+	if k.call == nil || !k.call.serves(q) {
+		return Decision{}, a.start(key, k, q)
 	}
-	return Decision{}, e.call
+	return Decision{}, k.call
 }
 
 // usable computes the decision from the answer at hand, if it may be used.
-func (a *Authorizer) usable(e *entry, q Question) (Decision, bool) {
-	if e.answer == nil || e.answer.Seq < q.After {
+func (a *Authorizer) usable(k *known, q Question) (Decision, bool) {
+	if k.answer == nil || k.answer.Seq < q.After {
 		return Decision{}, false
 	}
-	d := Decide(e.answer, q.Server)
+	d := Decide(k.answer, q.Server)
 	return d, a.Young(&d) && a.gens.Current(&d)
 }
 
@@ -163,8 +163,8 @@ func (a *Authorizer) usable(e *entry, q Question) (Decision, bool) {
 func (a *Authorizer) fallback(key Key, q Question, err error) (Decision, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.entries[key]; e != nil {
-		if d, ok := a.usable(e, q); ok {
+	if k := a.known[key]; k != nil {
+		if d, ok := a.usable(k, q); ok {
 			return d, nil
 		}
 	}

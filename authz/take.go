@@ -9,15 +9,15 @@ const maxTaking = 64
 // answered by the Hub: whoever can write the store could keep an old answer
 // back until it suits him. Without a lease the store is not asked, so that
 // one that hangs delays nobody. The caller holds mu.
-func (a *Authorizer) mayTake(e *entry, q Question) bool {
+func (a *Authorizer) mayTake(k *known, q Question) bool {
 	if a.opts.Shared == nil || q.Cause == CauseRevocation || !a.Leased() {
 		return false
 	}
-	if e.answer == nil {
+	if k.answer == nil {
 		return q.After == 0
 	}
-	d := Decide(e.answer, q.Server)
-	return e.answer.Seq >= q.After && a.gens.Current(&d)
+	d := Decide(k.answer, q.Server)
+	return k.answer.Seq >= q.After && a.gens.Current(&d)
 }
 
 // take looks for an answer that another replica left. It reports whether it
@@ -35,7 +35,7 @@ func (a *Authorizer) take(c *call) bool {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.entries[c.key]; found == nil || e == nil || !a.renew(e, c, found) {
+	if k := a.known[c.key]; found == nil || k == nil || !a.renew(k, c, found) {
 		c.stage = inLine
 		return false
 	}
@@ -50,17 +50,17 @@ func (a *Authorizer) take(c *call) bool {
 // position is that of the answer at hand, or of the beginning of the question
 // where there is none, so that every doubt that has come up since remains one.
 // The caller holds mu.
-func (a *Authorizer) renew(e *entry, c *call, found *Answer) bool {
+func (a *Authorizer) renew(k *known, c *call, found *Answer) bool {
 	taken := *found
 	taken.Seq = min(taken.Seq, c.seq)
-	if e.answer != nil {
-		taken.Seq = min(taken.Seq, e.answer.Seq)
+	if k.answer != nil {
+		taken.Seq = min(taken.Seq, k.answer.Seq)
 	}
 	d := Decide(&taken, c.q.Server)
-	if a.Ripe(&d) || e.answer != nil && !taken.newer(e.answer) {
+	if a.Ripe(&d) || k.answer != nil && !taken.newer(k.answer) {
 		return false
 	}
-	a.keep(e, &taken)
+	a.keep(k, &taken)
 	return true
 }
 
