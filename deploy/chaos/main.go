@@ -79,8 +79,11 @@ func run(args []string, out io.Writer) int {
 		fmt.Fprintf(out, "chaos: %v (logs in %s)\n", err, o.logs)
 		return 1
 	}
-	promise := promised(o.settings)
-	return report(out, o, promise, log.History())
+	h := log.History()
+	if err := keep(h, filepath.Join(o.logs, "seen.json")); err != nil {
+		fmt.Fprintf(out, "chaos: %v\n", err)
+	}
+	return report(out, o, promised(o.settings), h)
 }
 
 // promised is what is promised with these settings, as far as it can be

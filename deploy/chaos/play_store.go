@@ -62,7 +62,7 @@ func lostWrite(ctx context.Context, s *stage) {
 	s.again(ctx, "erin") // what is known of her is young
 	without.pause()
 	s.revoke(ctx, "dana", s.some())
-	s.unseen(ctx, func() {
+	s.unseen(ctx, func(int) {
 		with.pause()
 		s.nodes.data[old].kill()
 		without.resume()
@@ -79,7 +79,7 @@ func unconfirmedWrite(ctx context.Context, s *stage) {
 	s.again(ctx, "erin")
 	s.nodes.among[old].Set(fault.Hold)
 	s.revoke(ctx, "dana", s.some())
-	s.unseen(ctx, func() {
+	s.unseen(ctx, func(int) {
 		s.nodes.data[old].kill()
 		s.nodes.among[old].Set(fault.State{})
 		s.promoted(ctx, old)
@@ -89,10 +89,10 @@ func unconfirmedWrite(ctx context.Context, s *stage) {
 
 // unseen stops a replica of the proxy while a history is lost and erin is
 // revoked in the next one.
-func (s *stage) unseen(ctx context.Context, lose func()) {
+func (s *stage) unseen(ctx context.Context, lose func(stopped int)) {
 	k, from := s.some(), s.log.Now()
 	s.replicas[k-1].pause()
-	lose()
+	lose(k)
 	s.revoke(ctx, "erin", s.another(k))
 	s.replicas[k-1].resume()
 	s.log.Span(history.ReplicaPaused, k, from)
@@ -121,22 +121,22 @@ func primaryKilled(ctx context.Context, s *stage) {
 // restartedEmpty: the primary is back before anybody notices, and its replicas
 // become as empty as it is; later all are killed.
 func restartedEmpty(ctx context.Context, s *stage) {
-	empty := func(nodes ...int) {
+	empty := func(via int, nodes ...int) {
 		for _, i := range nodes {
 			s.nodes.data[i].kill()
 		}
-		s.revoke(ctx, "dana", s.some())
+		s.revoke(ctx, "dana", via)
 		for _, i := range nodes {
 			_ = s.nodes.data[i].start() // heal tries again
 		}
 	}
 	s.again(ctx, "erin")
-	s.unseen(ctx, func() {
-		empty(max(0, s.nodes.primary()))
+	s.unseen(ctx, func(stopped int) {
+		empty(s.another(stopped), max(0, s.nodes.primary()))
 		pause(ctx, s.bound) // until there is a log again
 	})
 	s.grant(ctx, "dana", s.some())
-	empty(0, 1, 2)
+	empty(s.some(), 0, 1, 2)
 	s.again(ctx, "erin")
 	s.pause(ctx, time.Second, 2*time.Second)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -67,6 +69,18 @@ func report(out io.Writer, o options, p history.Promise, h *history.History) int
 	}
 	fmt.Fprintf(out, "%d breaches; again with: make chaos SEED=%d (logs in %s)\n", len(breaches), o.seed, o.logs)
 	return 1
+}
+
+// keep writes what was seen to a file, for who looks for the cause of a breach;
+// without the passages, which are many.
+func keep(h *history.History, file string) error {
+	few := *h
+	few.Passages = nil
+	text, err := json.Marshal(few)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
 }
 
 // ms shows a time in milliseconds.

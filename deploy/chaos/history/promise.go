@@ -13,8 +13,9 @@ type Promise struct {
 	Bound  time.Duration // Δ
 	Guests time.Duration // T for guests
 	// Hop is how long the Hub's answer may be on its way to the proxy, on a busy
-	// machine: Δ begins when it is seen, and known is when it was sent. What
-	// passes after the proxy's own answer is held to that, without a margin.
+	// machine: Δ begins when it is seen, and known is when it was sent. A replica
+	// that is stopped then sees it later. What passes after the proxy's own
+	// answer is held to that, without a margin.
 	Hop time.Duration
 	// Margin is for what left its sender in time: how long it may lie in the
 	// buffers of the kernel and of its receiver.
@@ -138,7 +139,7 @@ func (p Promise) deadline(h *History, c *Change, replica int) (Instant, string) 
 		if c.Ended < from {
 			from, rule = c.Ended, "the answer said "+c.Said.String()
 		}
-		if seen := c.Answering + p.Bound + p.Hop; c.Answering > 0 && c.Said != Within && seen < from {
+		if seen := c.Answering + p.Bound + p.Hop; c.Answering > 0 && c.Said != Within && seen < from && !disturbed(h, c.Replica, c.Answering, seen) {
 			from, rule = seen, "Δ after it was seen"
 		}
 	}

@@ -88,6 +88,8 @@ func TestCheck(t *testing.T) {
 		{"it leaves later than Δ after the hub's answer, before a late answer that said bounded", steps{said(Bounded), edit(func(c *Change) { c.Ended = 11900 * ms }), pass(2, 11262*ms, 11263*ms)}, "Δ after it was seen"},
 		{"it leaves sooner than that", steps{said(Bounded), edit(func(c *Change) { c.Ended = 11900 * ms }), pass(2, 11260*ms, 11261*ms)}, ""},
 
+		{"it leaves later than that, and the replica that was asked had been stopped", steps{said(Bounded), edit(func(c *Change) { c.Ended = 11900 * ms }), span(ReplicaPaused, 1, 10012*ms, 10800*ms), pass(2, 11262*ms, 11263*ms)}, ""},
+
 		{"within: it leaves another replica in time", steps{said(Within), pass(2, 15009*ms, 15010*ms)}, ""},
 		{"within: it leaves another replica after T", steps{said(Within), pass(2, 15011*ms, 15012*ms)}, "T after the change"},
 		{"within: it leaves the replica that was asked", steps{said(Within), pass(1, 10021*ms, 10022*ms)}, "the answer said within"},
