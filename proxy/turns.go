@@ -11,8 +11,10 @@ import (
 // logout with it again and again would keep the holder's exchanges held, since
 // every entry wants answers that were asked for after it.
 //
-// The first change goes at once. Nobody's change is lost or goes early: one
-// that has to wait is covered by an entry that is written after it came.
+// The first change goes at once, and none waits for longer than turnEvery: an
+// entry does not wait for the one before, which may take more than Δ to be
+// confirmed. Nobody's change is lost or goes early: one that has to wait is
+// covered by an entry that is written after it came.
 //
 // It is safe for concurrent use, and holds as many keys as had a change
 // within turnEvery. Use newTurns, and close it.
@@ -51,9 +53,10 @@ func (ts *turns) do(key changeKey, entry func() enforced) (result enforced, mine
 		return entry(), true
 	case t == nil:
 		ts.waiting[key] = newTurn()
-		ts.serving.Add(1)
+		ts.serving.Add(2)
 		ts.mu.Unlock()
-		defer func() { go ts.serve(key) }()
+		defer ts.serving.Done()
+		go ts.serve(key)
 		return entry(), true
 	}
 	if mine = t.entry == nil; mine {
@@ -94,8 +97,10 @@ func (ts *turns) next(key changeKey) bool {
 	}
 	ts.waiting[key] = newTurn()
 	ts.mu.Unlock()
-	t.result = t.entry()
-	close(t.done)
+	ts.serving.Go(func() {
+		t.result = t.entry()
+		close(t.done)
+	})
 	return true
 }
 
