@@ -88,6 +88,8 @@ type Call struct {
 	id     string
 	intent Intent
 	begun  authz.Instant
+
+	announced bool // others may know it
 }
 
 // State says how far an entry has come.

@@ -87,8 +87,12 @@ func (r *Redis) Announce(ctx context.Context, incarnation, id string, intent []b
 
 // Withdraw implements [Store]. Ids are random: that of another incarnation is
 // not there.
-func (r *Redis) Withdraw(ctx context.Context, _, id string) error {
-	_, err := r.do(ctx, "HDEL", r.keys.intents, id)
+func (r *Redis) Withdraw(ctx context.Context, _ string, ids ...string) error {
+	command := []any{"HDEL", r.keys.intents}
+	for _, id := range ids {
+		command = append(command, id)
+	}
+	_, err := r.do(ctx, command...)
 	return err
 }
 

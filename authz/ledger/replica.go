@@ -70,6 +70,7 @@ type Replica struct {
 	fresh    atomic.Int64  // authz.Instant
 	position atomic.Uint64 // at.Number, for messages
 	awaiting atomic.Int64  // entries that wait for acknowledgements
+	places   chan struct{} // has room for the announcements that are sent
 	lastMark atomic.Pointer[authz.Mark]
 
 	mu          sync.Mutex // guards the fields below, and keeps the entries in order
@@ -85,6 +86,7 @@ type Replica struct {
 	pending     []*op
 	calls       map[string]struct{} // announced here and not resolved
 	intents     map[string]intent   // of all members
+	undone      []string            // announcements of calls that changed nothing
 	members     members
 	waiters     []*waiter
 	syncs       []chan error // wait for the next turn to begin
@@ -136,7 +138,8 @@ func NewReplica(o ReplicaOptions) (*Replica, error) {
 		opts: o, store: o.Store, member: newName(),
 		every: o.Bound / 4, patience: o.Bound / 5,
 		wake: make(chan struct{}, 1), loaded: make(chan struct{}), closed: make(chan struct{}),
-		calls: make(map[string]struct{}), intents: make(map[string]intent),
+		places: make(chan struct{}, maxAnnouncing),
+		calls:  make(map[string]struct{}), intents: make(map[string]intent),
 		members: newMembers(o.Bound), records: newRecords(o.Keep), tally: newTally(),
 		firstSeen: never, swept: never,
 	}
@@ -226,6 +229,7 @@ func (r *Replica) leave(ctx context.Context) {
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
+	r.withdrawAll(ctx)
 	if err := r.store.Forget(ctx, r.member); err != nil {
 		r.opts.Log.WarnContext(ctx, "leaving the shared log", "error", err)
 	}

@@ -40,8 +40,8 @@ type Store interface {
 	// Announce keeps an intent under an id; [ErrFull] if there are too many.
 	Announce(ctx context.Context, incarnation, id string, intent []byte) error
 
-	// Withdraw removes an intent.
-	Withdraw(ctx context.Context, incarnation, id string) error
+	// Withdraw removes intents.
+	Withdraw(ctx context.Context, incarnation string, ids ...string) error
 
 	// Intents returns the intents that are neither resolved nor withdrawn.
 	Intents(ctx context.Context, incarnation string) (map[string][]byte, error)

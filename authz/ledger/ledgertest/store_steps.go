@@ -91,10 +91,12 @@ func (c *Client) Announce(ctx context.Context, incarnation, id string, intent []
 }
 
 // Withdraw implements [ledger.Store].
-func (c *Client) Withdraw(ctx context.Context, incarnation, id string) error {
+func (c *Client) Withdraw(ctx context.Context, incarnation string, ids ...string) error {
 	return c.try(ctx, "Withdraw", func(d *Data) error {
 		if d.Incarnation == incarnation {
-			delete(d.Intents, id)
+			for _, id := range ids {
+				delete(d.Intents, id)
+			}
 		}
 		return nil
 	})
