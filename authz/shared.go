@@ -10,6 +10,7 @@ type Mark struct {
 	Number      uint64 // of the last entry that was applied
 	ID          string // of that entry
 	Tick        uint64 // of the last turn
+	History     uint64 // which one it was of those that this replica has followed
 }
 
 // Shared is where replicas leave the Hub's answers for each other. It is safe

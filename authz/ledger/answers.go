@@ -18,11 +18,17 @@ import (
 // that it is not taken over into another history; and it is sealed under the
 // credential's key. The store refuses to keep it if an entry about its user,
 // session or groups came between, so that a replica that was paused does not
-// replace a newer one.
+// replace a newer one, and if its tick is still to come: the store was put back
+// then to an older state, and this tick will be another one's.
 
 // answerTTL is how long an answer is kept: the owners' T, if it is not changed.
 // Older ones are asked for again anyway.
 const answerTTL = time.Minute
+
+// maxApart is how far clocks may be apart. Beyond it answers are not shared. No
+// age is counted by these clocks; they only end what can be done with an answer
+// that was kept, by somebody who puts back the tick in the store as well.
+const maxApart = time.Minute
 
 // answer is what is sealed.
 type answer struct {
@@ -35,6 +41,7 @@ type answer struct {
 	Number uint64 `json:"number"`
 	ID     []byte `json:"id"`
 	Tick   uint64 `json:"tick"`
+	Left   int64  `json:"left"` // when, in Unix seconds
 }
 
 var _ authz.Shared = (*Replica)(nil)
@@ -50,21 +57,21 @@ func (r *Replica) Mark() authz.Mark {
 // Leave implements [authz.Shared].
 func (r *Replica) Leave(ctx context.Context, key authz.Key, a *authz.Answer, asked authz.Mark) {
 	r.mu.Lock()
-	incarnation, s := r.incarnation, r.sealer
+	incarnation, s, history := r.incarnation, r.sealer, r.histories
 	r.mu.Unlock()
-	if asked.Incarnation == "" || asked.Incarnation != incarnation || !r.leased() {
+	if asked.Incarnation == "" || asked.Incarnation != incarnation || asked.History != history || !r.leased() {
 		return
 	}
 	plain, err := json.Marshal(answer{
 		Kind: a.Kind, Name: a.Name, Session: a.Session, Groups: a.Groups, Access: a.Access,
-		Number: asked.Number, ID: []byte(asked.ID), Tick: asked.Tick,
+		Number: asked.Number, ID: []byte(asked.ID), Tick: asked.Tick, Left: time.Now().Unix(),
 	})
 	if err != nil {
 		return
 	}
 	place := s.mark("answer", string(key[:]))
 	shared := SharedAnswer{
-		Incarnation: incarnation, At: asked.Number, Key: place,
+		Incarnation: incarnation, At: asked.Number, Tick: asked.Tick, Key: place,
 		Sealed: s.seal(plain, "answer", hex.EncodeToString(key[:])), TTL: answerTTL.Milliseconds(),
 	}
 	about := authz.Decision{Allow: true, Interactive: true, Answer: a} // what the answer alone depends on
@@ -97,6 +104,9 @@ func (r *Replica) Take(ctx context.Context, key authz.Key) *authz.Answer {
 	}
 	var found answer
 	if json.Unmarshal(plain, &found) != nil {
+		return nil
+	}
+	if ago := time.Since(time.Unix(found.Left, 0)); ago.Abs() > answerTTL+maxApart {
 		return nil
 	}
 	return r.adopt(incarnation, found)

@@ -149,6 +149,7 @@ func (r *Replica) join(ctx context.Context, v View) (again bool) {
 	r.records.rebase(loaded, floor, common, lineage)
 	r.incarnation, r.sealer, r.joined, r.firstSeen = v.Incarnation, s, true, never
 	r.at, r.ticks = v.Head, ticks{}
+	r.histories++ // ticks of the former one say nothing in this one
 	r.position.Store(r.at.Number)
 	r.remember(there)
 	r.intents = make(map[string]intent)

@@ -98,7 +98,7 @@ func (r *Redis) Withdraw(ctx context.Context, _ string, ids ...string) error {
 
 // StoreAnswer implements [Store].
 func (r *Redis) StoreAnswer(ctx context.Context, a SharedAnswer) error {
-	args := []any{a.Incarnation, decimal(a.At), a.TTL, a.Sealed}
+	args := []any{a.Incarnation, decimal(a.At), a.TTL, a.Sealed, decimal(a.Tick)}
 	for _, mark := range a.Touched {
 		args = append(args, mark)
 	}

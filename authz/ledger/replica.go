@@ -77,6 +77,7 @@ type Replica struct {
 	incarnation string
 	sealer      *sealer
 	joined      bool
+	histories   uint64 // joined so far
 	at          Position
 	ids         ids
 	ticks       ticks

@@ -47,7 +47,8 @@ type Store interface {
 	Intents(ctx context.Context, incarnation string) (map[string][]byte, error)
 
 	// StoreAnswer keeps an answer, unless one of the subjects was touched by an
-	// entry behind at, or that is not known any more.
+	// entry behind at, or that is not known any more, or the tick is from another
+	// history, since it has not come yet.
 	StoreAnswer(ctx context.Context, a SharedAnswer) error
 
 	// Answer returns the answer kept under a key; nil if there is none.
@@ -169,6 +170,7 @@ type Creation struct {
 type SharedAnswer struct {
 	Incarnation string
 	At          uint64   // number of the last entry that was applied when it was asked for
+	Tick        uint64   // of the last turn before it was asked for
 	Touched     []string // marks of the subjects that it depends on
 	Key         string
 	Sealed      []byte

@@ -91,7 +91,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 	r.ticks.add(v.Tick, began)
 	if r.at == v.Head {
 		r.fresh.Store(int64(began.Add(-r.patience)))
-		r.lastMark.Store(&authz.Mark{Incarnation: r.incarnation, Number: r.at.Number, ID: r.at.ID, Tick: v.Tick})
+		r.lastMark.Store(&authz.Mark{Incarnation: r.incarnation, Number: r.at.Number, ID: r.at.ID, Tick: v.Tick, History: r.histories})
 		r.caughtUp(ctx)
 	}
 	return true, len(v.Entries) > 0 || len(r.pending) > 0 || len(r.records.unshared) > 0 && len(sent) > 0

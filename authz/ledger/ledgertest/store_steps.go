@@ -116,7 +116,7 @@ func (c *Client) Intents(ctx context.Context, incarnation string) (map[string][]
 func (c *Client) StoreAnswer(ctx context.Context, a ledger.SharedAnswer) error {
 	a.Sealed = bytes.Clone(a.Sealed)
 	return c.try(ctx, "StoreAnswer", func(d *Data) error {
-		if d.Incarnation != a.Incarnation || a.At < d.Floor {
+		if d.Incarnation != a.Incarnation || a.At < d.Floor || a.Tick > d.Tick {
 			return nil
 		}
 		for _, mark := range a.Touched {

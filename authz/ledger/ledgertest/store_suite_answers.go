@@ -69,6 +69,12 @@ func answerElsewhere(t *testing.T, s *storeSuite) {
 	elsewhere := answer(0, "bob")
 	elsewhere.Incarnation = "inc-0"
 	s.ok(s.StoreAnswer(s.ctx(), elsewhere))
+	toCome := answer(0, "bob")
+	toCome.Tick = 1 << 40
+	s.ok(s.StoreAnswer(s.ctx(), toCome))
+	if s.answer(inc) != nil {
+		t.Error("an answer is kept whose tick is still to come")
+	}
 	if s.answer(inc) != nil || s.answer("inc-0") != nil {
 		t.Error("an answer of another incarnation is kept")
 	}
