@@ -146,7 +146,7 @@ func (r *Replica) join(ctx context.Context, v View) (again bool) {
 			"position", r.at.Number, "head", v.Head.Number, "same_log", v.Incarnation == r.incarnation)
 	}
 	common, lineage := r.common(v, there)
-	r.records.rebase(loaded, floor, common, lineage)
+	r.records.rebase(loaded, floor, common, r.carried(v, lineage))
 	r.incarnation, r.sealer, r.joined, r.firstSeen = v.Incarnation, s, true, never
 	r.at, r.ticks = v.Head, ticks{}
 	r.histories++ // ticks of the former one say nothing in this one
@@ -188,8 +188,10 @@ func (r *Replica) common(v View, there map[uint64]string) (n uint64, lineage boo
 	switch {
 	case r.incarnation == "":
 		return 0, false
+	case v.Incarnation != r.incarnation && v.OriginIncarnation != r.incarnation:
+		return 0, false
 	case v.Incarnation != r.incarnation:
-		return min(v.OriginNumber, r.at.Number), v.OriginIncarnation == r.incarnation
+		return min(v.OriginNumber, r.at.Number), true
 	}
 	oldest := v.Head.Number
 	for n := range there {
@@ -206,6 +208,27 @@ func (r *Replica) common(v View, there map[uint64]string) (n uint64, lineage boo
 	// Further back than can be seen: not before the last that both show.
 	first := r.ids.list[0].Number // not empty: the position that was joined is there
 	return min(max(oldest, first, 1)-1, v.Head.Number), true
+}
+
+// lately is how many Δ a table is worth carrying into a history that knows
+// nothing of it.
+const lately = 10
+
+// carried says what of the table here is carried into the history of v. Without
+// a lineage the others went on without this replica. If they have done so for
+// long, while it had no lease, a route that only it has may lead to an address
+// that is somebody else's by now: then the Hub's next check brings what is
+// missing. A history that has just begun, by a process that had no past, is to be
+// filled; but what was removed here may have been made again since.
+func (r *Replica) carried(v View, lineage bool) carried {
+	turns := uint64(lately * 4 * len(v.Members)) // regular ones, of all
+	switch {
+	case lineage:
+		return everything
+	case v.Tick <= turns, r.opts.Clock().Sub(r.Fresh()) <= lately*r.opts.Bound:
+		return values
+	}
+	return nothing
 }
 
 // remember takes over the ids of the history that is joined.

@@ -186,21 +186,26 @@ func (rs *records) told(key recordKey, e unshared) bool {
 	return same(e.value, r.value) && (e.value != nil || r.number > e.after)
 }
 
+// carried says what of a table is carried into another history.
+type carried uint8
+
+const (
+	nothing    carried = iota
+	values             // but not what was removed
+	everything         // removals, too
+)
+
 // rebase replaces the shared table by one that was loaded. What the former one
 // got from entries behind common, the last that both histories have, was lost
-// there, and is unshared now. Without a lineage nothing is common: all that is
-// here is unshared, but for what was removed here.
-func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, lineage bool) {
+// there, and is unshared now, as far as it is carried.
+func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, what carried) {
 	before := rs.all()
-	if !lineage {
-		common = 0
-	}
 	for key, e := range rs.unshared {
 		e.after = min(e.after, common)
 		rs.unshared[key] = e
 	}
 	for key, r := range rs.shared {
-		if _, is := rs.unshared[key]; !is && r.number > common && (lineage || r.value != nil) {
+		if _, is := rs.unshared[key]; !is && r.number > common && (what == everything || what == values && r.value != nil) {
 			rs.unshared[key] = unshared{value: r.value, after: common}
 		}
 	}
