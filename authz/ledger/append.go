@@ -31,7 +31,7 @@ const maxPending = 1024
 // submit puts an op in line and waits until it is appended and applied here.
 // An error means that it was not within the time for it; a change of access
 // stays in line.
-func (r *Replica) submit(ctx context.Context, o *op) error {
+func (r *Replica) submit(ctx context.Context, o *op, limit time.Duration) error {
 	r.mu.Lock()
 	err := r.enqueue(o)
 	r.mu.Unlock()
@@ -39,7 +39,7 @@ func (r *Replica) submit(ctx context.Context, o *op) error {
 		return err
 	}
 	r.nudge()
-	timer := time.NewTimer(r.patience)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-o.waiter.begun:

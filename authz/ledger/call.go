@@ -97,10 +97,10 @@ func (r *Replica) Resolve(ctx context.Context, call Call, outcome Outcome) (Rece
 		Subjects: call.intent.Subjects, Everybody: call.intent.Everybody, Unclear: outcome == Unclear,
 		Left: call.begun.Add(call.intent.Limit).Sub(r.opts.Clock()),
 	}}
-	if err := r.submit(ctx, o); err != nil {
+	if err := r.submit(ctx, o, r.patience); err != nil {
 		return r.alone(ctx, o), err
 	}
-	return r.await(o.waiter), nil
+	return r.await(o.waiter, r.opts.Bound), nil
 }
 
 // alone puts a change into force here that could not be written. It stays in
@@ -154,13 +154,17 @@ func (r *Replica) withdrawAll(ctx context.Context) {
 	}
 }
 
+// writeLimit bounds the time for a record to be appended, and then for others to
+// confirm it, where Δ is long: the Hub gives up on a route after 10 s.
+const writeLimit = 2 * time.Second
+
 // Write implements [Ledger]. It does not fail.
 func (r *Replica) Write(ctx context.Context, rec Record) error {
 	c := &change{Kind: rec.Kind, Name: rec.Name, Value: rec.Value, Removed: rec.Value == nil}
 	o := &op{body: body{Record: c}}
 	if r.leased() {
-		if err := r.submit(ctx, o); err == nil {
-			r.await(o.waiter)
+		if err := r.submit(ctx, o, min(r.patience, writeLimit)); err == nil {
+			r.await(o.waiter, min(r.opts.Bound, writeLimit))
 			return nil
 		}
 	}

@@ -166,7 +166,7 @@ type Ledger interface {
 
 	// Write makes a record, changes it, or removes it (Value nil). When it
 	// returns, [Keep] has been called here, and every live member has the
-	// record, or has not confirmed it within Δ. A write that could not be
+	// record, or has not confirmed it within Δ, or 2 s if that is less. A write that could not be
 	// shared is kept, and shared as soon as that is possible; if another
 	// member has written the record meanwhile, and otherwise, it is removed.
 	// The error is that of a store that is local (a full disk): nothing was

@@ -215,10 +215,10 @@ func (r *Replica) abandon() {
 	r.waiters = nil
 }
 
-// await waits for the other members, Δ at most, and says how far the entry has
-// come: who has not confirmed by then has no lease that is older than it.
-func (r *Replica) await(w *waiter) Receipt {
-	timer := time.NewTimer(r.opts.Bound)
+// await waits for the other members until a limit, and says how far the entry has
+// come: who has not confirmed after Δ has no lease that is older than it.
+func (r *Replica) await(w *waiter, limit time.Duration) Receipt {
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case <-w.over:

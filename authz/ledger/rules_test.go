@@ -39,13 +39,14 @@ type cluster struct {
 	store   *ledgertest.Store
 	origin  time.Time
 	secrets [][]byte
+	bound   time.Duration
 }
 
 // rule runs a test in a bubble.
 func rule(t *testing.T, test func(t *testing.T, c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		test(t, &cluster{t: t, store: ledgertest.NewStore(), origin: time.Now(), secrets: [][]byte{[]byte("of all replicas")}})
+		test(t, &cluster{t: t, store: ledgertest.NewStore(), origin: time.Now(), secrets: [][]byte{[]byte("of all replicas")}, bound: bound})
 	})
 }
 
@@ -81,7 +82,7 @@ func (c *cluster) launch(name string) *replica {
 	var err error
 	r.Replica, err = ledger.NewReplica(ledger.ReplicaOptions{
 		Options: ledger.Options{Clock: r.clock, Apply: r.apply, Keep: r.keep},
-		Store:   r.client, Secrets: c.secrets, Bound: bound, Name: name,
+		Store:   r.client, Secrets: c.secrets, Bound: c.bound, Name: name,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
