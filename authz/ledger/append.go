@@ -129,10 +129,11 @@ func (r *Replica) seal(o *op, at Position) (a Append, err error) {
 // graves that are forgotten with it.
 func (r *Replica) sealed(c *change, n uint64) map[string][]byte {
 	fields := make(map[string][]byte, 1)
-	if gone := r.records.prune(); len(gone) > 0 {
-		for _, field := range gone {
-			fields[field] = nil
-		}
+	gone := r.records.prune()
+	for _, field := range gone {
+		fields[field] = nil
+	}
+	if len(gone)+len(r.records.old) > 0 {
 		fields[floorKey.field()] = r.sealer.sealRecord(floorKey, record{number: r.records.floor})
 	}
 	fields[c.key().field()] = r.sealer.sealRecord(c.key(), c.record(n))

@@ -22,6 +22,7 @@ func keyOf(field string) recordKey {
 type record struct {
 	value  []byte // nil: removed
 	number uint64 // of the entry that wrote it
+	old    bool   // sealed with a key that will be given up
 }
 
 // unshared is a value that was written here while the log was away.
@@ -47,8 +48,9 @@ type records struct {
 	keep     Keep
 	shared   map[recordKey]record
 	unshared map[recordKey]unshared
-	graves   int    // in shared
-	floor    uint64 // of what was in shared
+	old      map[recordKey]struct{} // in shared: to be written again, with the first key
+	graves   int                    // in shared
+	floor    uint64                 // of what was in shared
 	gone     []string
 }
 
@@ -117,6 +119,7 @@ func (rs *records) set(key recordKey, r record) {
 		rs.graves--
 	}
 	rs.shared[key] = r
+	delete(rs.old, key)
 	if r.value == nil {
 		rs.graves++
 	}
@@ -140,6 +143,7 @@ func (rs *records) prune() (gone []string) {
 	for _, key := range keys[:maxGraves/4] {
 		rs.floor = max(rs.floor, rs.shared[key].number)
 		delete(rs.shared, key)
+		delete(rs.old, key)
 		rs.graves--
 		rs.gone = append(rs.gone, key.field())
 	}
@@ -158,7 +162,7 @@ func (rs *records) late(key recordKey, after uint64) bool {
 }
 
 // toShare returns at most limit changes that the log has to learn, and their
-// order.
+// order; and what it has with an old key only.
 func (rs *records) toShare(limit int) (changes []*change, orders []uint64) {
 	for key, e := range rs.unshared {
 		r := rs.shared[key]
@@ -174,6 +178,16 @@ func (rs *records) toShare(limit int) (changes []*change, orders []uint64) {
 		orders = append(orders, e.order)
 		if len(changes) == limit {
 			break
+		}
+	}
+	for key := range rs.old {
+		if len(changes) >= limit {
+			break
+		}
+		if _, is := rs.unshared[key]; !is {
+			r := rs.shared[key]
+			changes = append(changes, &change{Kind: key.kind, Name: key.name, Value: r.value, Removed: r.value == nil})
+			orders = append(orders, 0) // before all that is written here
 		}
 	}
 	return changes, orders
@@ -210,7 +224,11 @@ func (rs *records) rebase(loaded map[recordKey]record, floor, common uint64, wha
 		}
 	}
 	rs.shared, rs.graves, rs.floor = loaded, 0, floor
+	rs.old = make(map[recordKey]struct{})
 	for key, r := range loaded {
+		if r.old {
+			rs.old[key] = struct{}{}
+		}
 		if r.value == nil {
 			rs.graves++
 		}

@@ -66,13 +66,19 @@ func (s *sealer) openAs(nonce string, sealed []byte, place ...string) ([]byte, e
 	if len(nonce) != idSize {
 		return nil, errForged
 	}
+	plain, _, err := s.openBy(nonce, sealed, place...)
+	return plain, err
+}
+
+// openBy tells, too, by which of the keys it was sealed.
+func (s *sealer) openBy(nonce string, sealed []byte, place ...string) (plain []byte, key int, err error) {
 	aad := s.bind(place)
-	for _, aead := range s.aeads {
+	for i, aead := range s.aeads {
 		if plain, err := aead.Open(nil, []byte(nonce), sealed, aad); err == nil {
-			return plain, nil
+			return plain, i, nil
 		}
 	}
-	return nil, errForged
+	return nil, 0, errForged
 }
 
 // seal seals with a new nonce, which it puts in front.
@@ -111,14 +117,16 @@ func (s *sealer) sealRecord(key recordKey, r record) []byte {
 
 // openRecord opens a record found under a key.
 func (s *sealer) openRecord(key recordKey, sealed []byte) (record, error) {
-	if len(sealed) < 8 {
+	if len(sealed) < 8+idSize {
 		return record{}, errForged
 	}
 	r := record{number: binary.BigEndian.Uint64(sealed)}
-	plain, err := s.open(sealed[8:], "record", key.field(), number(r.number))
+	nonce, sealed := string(sealed[8:8+idSize]), sealed[8+idSize:]
+	plain, by, err := s.openBy(nonce, sealed, "record", key.field(), number(r.number))
 	if err != nil || len(plain) == 0 {
 		return record{}, errForged
 	}
+	r.old = by > 0
 	if plain[0] == 1 {
 		r.value = plain[1:]
 	}

@@ -94,7 +94,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 		r.lastMark.Store(&authz.Mark{Incarnation: r.incarnation, Number: r.at.Number, ID: r.at.ID, Tick: v.Tick, History: r.histories})
 		r.caughtUp(ctx)
 	}
-	return true, len(v.Entries) > 0 || len(r.pending) > 0 || len(r.records.unshared) > 0 && len(sent) > 0
+	return true, len(v.Entries) > 0 || len(r.pending) > 0 || len(r.records.unshared)+len(r.records.old) > 0 && len(sent) > 0
 }
 
 // catchUp applies the entries of others. It reports false at a gap.
