@@ -43,7 +43,7 @@ func main() {
 
 // line prints one figure.
 func line(name, format string, args ...any) {
-	fmt.Printf("%-86s %s\n", name, fmt.Sprintf(format, args...))
+	fmt.Printf("%-100s %s\n", name, fmt.Sprintf(format, args...))
 }
 
 // times prints median, 99th percentile and worst of many durations.

@@ -89,8 +89,9 @@ func everybody(ctx context.Context, w *world, _ int) error {
 	if err := w.startAll(ctx, 3); err != nil {
 		return err
 	}
-	var held []time.Duration
+	var answers, passed []time.Duration
 	var last atomic.Int64 // when the youngest message was sent that a guest received
+	late := 0
 	for range 5 {
 		names := make([]string, guests)
 		for g := range names {
@@ -110,13 +111,17 @@ func everybody(ctx context.Context, w *world, _ int) error {
 			return err
 		}
 		answer := time.Now()
-		held = append(held, answer.Sub(w.hub.changed()))
 		sockets.Wait() // they are closed when the grace is over
-		if late := time.Unix(0, last.Load()).Sub(answer); late > 0 {
-			line("a message passed after the answer, sent this much later", "%s", late)
+		// The server sends 2,000 messages a second to them all: the youngest that arrived tells when the last was held.
+		passed = append(passed, max(0, time.Unix(0, last.Load()).Sub(w.hub.changed())))
+		answers = append(answers, answer.Sub(w.hub.changed()))
+		if time.Unix(0, last.Load()).After(answer) {
+			late++
 		}
 	}
-	times(fmt.Sprintf("%d sockets of %d guests on 3 replicas: the hub has done it, to all held", guests*each, guests), held)
+	times(fmt.Sprintf("%d sockets of %d guests on 3 replicas: the hub has done it, to the last message that passes", guests*each, guests), passed)
+	times("the same, to the caller's answer (all 3 have confirmed)", answers)
+	line("rounds in which a message passed that was sent after the caller's answer", "%d", late)
 	return nil
 }
 
