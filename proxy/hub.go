@@ -156,12 +156,12 @@ func (p *Proxy) enforce(ctx context.Context, call ledger.Call, o ledger.Outcome)
 
 // cutValue is the value of the header, see docs/operations.md.
 func (p *Proxy) cutValue(r ledger.Receipt, sockets int, c change) string {
-	switch r.State {
-	case ledger.Done:
+	switch {
+	case r.State == ledger.Done:
 		return fmt.Sprintf("done; sockets=%d", sockets)
-	case ledger.Bounded:
+	case r.State == ledger.Bounded && c.aboutGuests():
 		return fmt.Sprintf("bounded; replicas=%d", r.Missing)
-	default:
+	default: // an owner's own session needs no lease: where nobody has confirmed, it goes on
 		return "within=" + strconv.FormatFloat(c.longest(p.rule).Seconds(), 'f', -1, 64) + "s"
 	}
 }

@@ -187,6 +187,7 @@ func TestTheCallerHearsHowFarARevocationHasCome(t *testing.T) {
 	}{
 		{"on all", "PATCH", "/hub/api/shares/alice/", ledger.Done, 0, nil, "done; sockets=1"},
 		{"one did not confirm", "PATCH", "/hub/api/shares/alice/", ledger.Bounded, 1, nil, "bounded; replicas=1"},
+		{"one did not confirm: a user, whose own session needs no lease there", "DELETE", "/hub/api/users/bob/tokens/a1", ledger.Bounded, 1, nil, "within=5s"},
 		{"not written: guests", "PATCH", "/hub/api/shares/alice/", ledger.Within, 0, errStore, "within=0.3s"},
 		{"not written, whatever the receipt says", "PATCH", "/hub/api/shares/alice/", ledger.Done, 0, errStore, "within=0.3s"},
 		{"not confirmed by a majority", "PATCH", "/hub/api/shares/alice/", ledger.Within, 0, nil, "within=0.3s"},

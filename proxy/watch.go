@@ -122,15 +122,22 @@ func at(path []string, i int) string {
 // longest is the longest time for which an answer that c concerns may be used
 // where nobody hears of c.
 func (c change) longest(rule authz.Rule) time.Duration {
+	if c.aboutGuests() {
+		return rule.Guests
+	}
+	return max(rule.Guests, rule.Owners)
+}
+
+// aboutGuests reports whether c concerns nobody's own session at his own server.
+func (c change) aboutGuests() bool {
 	for _, s := range c.subjects {
 		switch s.Kind {
 		case authz.AboutGuests, authz.AboutDenied, authz.AboutEveryGuest, authz.AboutService:
-			// nobody's own session at his own server
 		default:
-			return max(rule.Guests, rule.Owners)
+			return false
 		}
 	}
-	return rule.Guests
+	return true
 }
 
 // changeKey is what a change is about. Changes with the same one are covered by
