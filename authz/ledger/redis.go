@@ -115,9 +115,10 @@ func (r *Redis) options(addr, user, password string) *redis.Options {
 		ReadTimeout:           3 * time.Second,
 		WriteTimeout:          3 * time.Second,
 		MaxRetries:            -1, DialerRetries: 1,
-		// Far more than are used at once. After as many failures to connect the
-		// client tries once a second only.
-		PoolSize:         64,
+		// More than are used at once: 64 look for answers (package authz), 24
+		// announce, and turns wait for nobody. After as many failures to connect
+		// the client tries once a second only.
+		PoolSize:         128,
 		PipelinePoolSize: -1, // pipelines use the same connections
 		DisableIdentity:  true,
 		MaintNotificationsConfig: &maintnotifications.Config{
