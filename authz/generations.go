@@ -38,11 +38,14 @@ func (g *Generations) Touch(seq Seq, subjects ...Subject) {
 	g.turn()
 	g.last = max(g.last, seq)
 	for _, s := range subjects {
-		if s.Kind == AboutEveryGuest {
+		switch s.Kind {
+		case AboutEveryone:
+			g.floor = max(g.floor, seq)
+		case AboutEveryGuest:
 			g.guests = max(g.guests, seq)
-			continue
+		default:
+			g.recent[s] = max(g.recent[s], seq)
 		}
-		g.recent[s] = max(g.recent[s], seq)
 	}
 }
 

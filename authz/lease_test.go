@@ -155,5 +155,10 @@ func TestAnotherHistoryAsksAboutEveryGuest(t *testing.T) {
 			w.decide(q)
 			w.wantAsked(map[bool]int{true: 1}[i < 3], fmt.Sprint("question ", i))
 		}
+		w.entry(Subject{Kind: AboutEveryone})
+		for i, q := range all {
+			w.decide(q)
+			w.wantAsked(1, fmt.Sprint("where entries are missing, question ", i))
+		}
 	})
 }

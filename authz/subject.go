@@ -29,6 +29,9 @@ const (
 	// AboutEveryGuest concerns everybody on any server but owners with their
 	// own session: what was changed is not known, because entries are missing.
 	AboutEveryGuest
+	// AboutEveryone concerns every answer there is: entries are missing, and
+	// what they were about is not known.
+	AboutEveryone
 )
 
 // Subject is what a ledger entry is about. It is comparable; the fields that
@@ -109,6 +112,8 @@ func (s Subject) String() string {
 		return "denied"
 	case AboutEveryGuest:
 		return "every guest"
+	case AboutEveryone:
+		return "everyone"
 	}
 	return "unknown"
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -87,11 +86,13 @@ func (e *enforcer) settle(x *live.Exchange, entry ledger.Entry, eff *effect) {
 }
 
 // causeOf says how the questions that an entry raises are paid for. Those about
-// every guest there is take turns: the reserve is for changes that somebody
-// waits for.
+// every guest there is, or about everyone, take turns: the reserve is for
+// changes that somebody waits for.
 func causeOf(entry ledger.Entry) authz.Cause {
-	if slices.Contains(entry.Subjects, authz.Subject{Kind: authz.AboutEveryGuest}) {
-		return authz.CauseRecheck
+	for _, s := range entry.Subjects {
+		if s.Kind == authz.AboutEveryGuest || s.Kind == authz.AboutEveryone {
+			return authz.CauseRecheck
+		}
 	}
 	return authz.CauseRevocation
 }

@@ -146,15 +146,17 @@ func (r *Replica) join(ctx context.Context, v View) (again bool) {
 			"position", r.at.Number, "head", v.Head.Number, "same_log", v.Incarnation == r.incarnation)
 	}
 	common, lineage := r.common(v, there)
+	start, about := r.start(v, there, common)
 	r.records.rebase(loaded, floor, common, r.carried(v, lineage))
 	r.incarnation, r.sealer, r.joined, r.firstSeen = v.Incarnation, s, true, never
-	r.at, r.ticks = v.Head, ticks{}
+	r.at, r.ticks = start, ticks{}
 	r.histories++ // ticks of the former one say nothing in this one
 	r.position.Store(r.at.Number)
 	r.remember(there)
 	r.intents = make(map[string]intent)
 	r.members.miss(r.member, r.opts.Clock())
-	r.doubtGuests()
+	r.began = start
+	r.doubt(about)
 	r.abandon()
 	return true
 }
@@ -229,6 +231,33 @@ func (r *Replica) carried(v View, lineage bool) carried {
 		return values
 	}
 	return nothing
+}
+
+// start returns where this replica goes on, and whom it has to doubt. Entries
+// that are in the history, and not applied here, are applied from where both
+// histories part, or from the beginning of another one: who joined over them
+// would confirm, by his position, what he does not know. Where that is not
+// possible, everyone is doubted: at the first time, when entries are not kept
+// any more, or when one cannot be opened.
+func (r *Replica) start(v View, there map[uint64]string, common uint64) (at Position, about authz.SubjectKind) {
+	same := v.Incarnation == r.incarnation
+	if !same {
+		common = v.OriginNumber // at which it begins
+	}
+	at = Position{common, there[common]}
+	if v.Head.Number == common {
+		at = v.Head
+	}
+	stuck := at == r.began && at == r.at // nothing has come of it the last time
+	if !r.joined || at.ID == "" || stuck || same && !r.ids.has(at.Number, at.ID) {
+		return v.Head, authz.AboutEveryone
+	}
+	for n := common + 1; n <= v.Head.Number; n++ {
+		if _, is := there[n]; !is {
+			return v.Head, authz.AboutEveryone
+		}
+	}
+	return at, authz.AboutEveryGuest
 }
 
 // remember takes over the ids of the history that is joined.

@@ -37,7 +37,8 @@ import (
 //     before it. Where the chain does not fit, the head is older, or the
 //     incarnation is another, a failover or an empty restart may have lost
 //     entries, new ones at the same numbers would hide it. Then every answer of
-//     a guest is doubted.
+//     a guest is doubted, and the entries from there on are applied; where they
+//     are not to be had, everyone is doubted.
 //  4. Entries are for subjects, see [authz.Generations]. A login is no entry.
 //  5. A watched call is announced by an intent and resolved by an entry. If the
 //     announcement held anything, anybody could hold everybody; if the wait
@@ -79,6 +80,7 @@ type Replica struct {
 	joined      bool
 	histories   uint64 // joined so far
 	at          Position
+	began       Position // where it went on in this history
 	ids         ids
 	ticks       ticks
 	localAfter  uint64        // at.Number at the last local event

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jupyterhub-share-proxy/share-proxy/authz"
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger"
 	"github.com/jupyterhub-share-proxy/share-proxy/authz/ledger/ledgertest"
 )
@@ -163,6 +164,34 @@ func TestRule3TwoBeginAtOnce(t *testing.T) {
 			if len(r.entries(bob)) != 1 || r.Status().Members != 3 {
 				t.Errorf("%s: %d entries, status %+v", r.name, len(r.entries(bob)), r.Status())
 			}
+		}
+	})
+}
+
+// TestRule3OwnersToo: b has applied an entry that a failover loses. Meanwhile a
+// ends an owner's session, under the number of the lost entry. Owners keep their
+// answers when a history changes, so that b has to apply that very entry before
+// it confirms.
+func TestRule3OwnersToo(t *testing.T) {
+	rule(t, func(t *testing.T, c *cluster) {
+		a, b := c.two()
+		a.revoke(carol)
+		before := c.store.Copy()
+		a.revoke(bob)
+		b.client.BlackHole(true)
+		c.store.Restore(before)
+		c.pass(every + wait) // a has joined what is left
+		session := authz.Subject{Kind: authz.AboutSession, Name: "alice's"}
+		done := a.later(session)
+		c.pass(wait)
+		b.client.BlackHole(false)
+		v := <-done
+		if n := len(b.entries(session)); v.State == ledger.Done && n == 0 {
+			t.Errorf("%+v, and b has not applied the entry", v.Receipt)
+		}
+		c.pass(bound)
+		if n := len(b.entries(session)); n != 1 {
+			t.Errorf("%d entries about the session at b, want 1", n)
 		}
 	})
 }

@@ -113,7 +113,7 @@ func (m *model) mend() {
 // revoke has the Hub change something through a replica.
 func (m *model) revoke(r *replica) {
 	f := &fact{
-		subject: authz.Subject{Kind: authz.AboutUser, Name: fmt.Sprint("user-", len(m.facts))},
+		subject: authz.Subject{Kind: []authz.SubjectKind{authz.AboutUser, authz.AboutSession}[m.random.IntN(2)], Name: fmt.Sprint("user-", len(m.facts))},
 		by:      r, freshest: make(map[*replica]authz.Instant), covered: make(map[*replica]bool),
 	}
 	m.facts = append(m.facts, f)

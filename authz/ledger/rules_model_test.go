@@ -80,6 +80,10 @@ type fact struct {
 	freshest map[*replica]authz.Instant // leases of those who did not have it
 }
 
+// owner reports whether it is about a session that may be an owner's: only the
+// entry ends that, or a doubt about everyone.
+func (f *fact) owner() bool { return f.subject.Kind == authz.AboutSession }
+
 // story is what happened, for who reads of a failure.
 type story struct {
 	mu   sync.Mutex
@@ -90,7 +94,9 @@ type story struct {
 type known struct {
 	looked   int
 	subjects map[authz.Subject]bool
-	doubted  authz.Instant // when it last doubted everything
+	guests   authz.Instant // when it last doubted every guest, or everyone
+	everyone authz.Instant // when it last doubted everyone
+	member   bool          // it has been in the log
 }
 
 // now is the time of the cluster, which no replica knows.
@@ -141,7 +147,7 @@ func (m *model) stopAll() {
 // covers reports whether an entry can do no harm at a replica any more.
 func (m *model) covers(r *replica, f *fact) bool {
 	k := m.look(r)
-	return k.subjects[f.subject] || k.subjects[guest] && k.doubted >= f.seen
+	return k.subjects[f.subject] || k.member && (k.everyone >= f.seen || !f.owner() && k.guests >= f.seen)
 }
 
 // look returns what a process has applied.
@@ -152,8 +158,11 @@ func (m *model) look(r *replica) *known {
 	for ; k.looked < len(r.applied); k.looked++ {
 		e := &r.applied[k.looked]
 		for _, s := range e.Subjects {
-			if s == guest {
-				k.doubted = m.here(r, e.at)
+			switch s {
+			case everyone:
+				k.everyone, k.guests, k.member = m.here(r, e.at), m.here(r, e.at), true
+			case guest:
+				k.guests = m.here(r, e.at)
 			}
 			k.subjects[s] = true
 		}
@@ -191,7 +200,7 @@ func (m *model) check() {
 				f.covered[p.r] = true
 				continue
 			}
-			if !m.known[p.r].subjects[guest] {
+			if !m.known[p.r].member {
 				continue // was never a member
 			}
 			f.freshest[p.r] = max(f.freshest[p.r], m.here(p.r, p.r.Fresh()))
@@ -206,6 +215,12 @@ func (m *model) check() {
 func (m *model) broken(f *fact, p *place) {
 	what := ""
 	switch {
+	case f.owner() && f.state != ledger.Done:
+		return // owners need no lease
+	case f.owner() && (m.emptied <= f.freshest[p.r] || m.met[[2]*replica{f.by, p.r}]):
+		what = "the answers of owners"
+	case f.owner():
+		return // as below
 	case f.freshest[p.r] > f.seen:
 		what = "a lease from after the Hub's answer"
 	case p.r.age() <= bound:

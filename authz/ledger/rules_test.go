@@ -31,6 +31,8 @@ var (
 	bob   = authz.Subject{Kind: authz.AboutUser, Name: "bob"}
 	carol = authz.Subject{Kind: authz.AboutUser, Name: "carol"}
 	guest = authz.Subject{Kind: authz.AboutEveryGuest}
+
+	everyone = authz.Subject{Kind: authz.AboutEveryone}
 )
 
 // cluster is some replicas on one store.
@@ -165,12 +167,13 @@ func (r *replica) keep(rec ledger.Record) {
 	}
 }
 
-// entries returns the entries about a subject, in order.
+// entries returns the entries about a subject, in order; those about everyone
+// are about every guest, too.
 func (r *replica) entries(s authz.Subject) (found []applied) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.applied {
-		if slices.Contains(e.Subjects, s) {
+		if slices.Contains(e.Subjects, s) || s == guest && slices.Contains(e.Subjects, everyone) {
 			found = append(found, e)
 		}
 	}

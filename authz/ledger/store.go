@@ -27,7 +27,8 @@ type Store interface {
 	// are written meanwhile may be among them in either form.
 	Records(ctx context.Context, incarnation string) (map[string][]byte, error)
 
-	// IDs returns the ids of the last entries, at most limit, by position.
+	// IDs returns the ids of the last entries by their numbers, and that of the
+	// position at which the incarnation began, at most limit in all.
 	IDs(ctx context.Context, incarnation string, limit int) (map[uint64]string, error)
 
 	// Drop marks a member as lost if its counter is still the one given.

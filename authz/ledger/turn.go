@@ -84,7 +84,7 @@ func (r *Replica) take(ctx context.Context, t Turn, sent []*op, v View, began au
 		r.refused(ctx, sent)
 	}
 	if v.Dropped { // others went on without waiting for this one
-		r.doubtGuests()
+		r.doubt(authz.AboutEveryGuest)
 	}
 	r.settleWaiters()
 	r.tally.answer(v.Told)
@@ -145,10 +145,10 @@ func (r *Replica) local(e Entry) authz.Seq {
 	return e.Seq
 }
 
-// doubtGuests makes every answer about a guest be asked for again, at the Hub.
-// Owners keep theirs.
-func (r *Replica) doubtGuests() {
-	r.local(Entry{Subjects: []authz.Subject{{Kind: authz.AboutEveryGuest}}})
+// doubt makes every answer about a guest, or about everyone, be asked for
+// again, at the Hub.
+func (r *Replica) doubt(about authz.SubjectKind) {
+	r.local(Entry{Subjects: []authz.Subject{{Kind: about}}})
 }
 
 // caughtUp is called when everything up to the head is applied.

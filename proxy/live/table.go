@@ -70,18 +70,18 @@ func (t *Table) Open(ctx context.Context, info Info) *Exchange {
 }
 
 // Concerned returns the exchanges that depend on any of the subjects. For
-// [authz.AboutEveryGuest], under which nearly all would stand, there is no
-// index: it looks at every exchange that lives.
+// [authz.AboutEveryGuest] and [authz.AboutEveryone], under which nearly all
+// would stand, there is no index: it looks at every exchange that lives.
 func (t *Table) Concerned(subjects []authz.Subject) []*Exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(subjects) == 1 && subjects[0].Kind != authz.AboutEveryGuest {
+	if len(subjects) == 1 && !indexless(subjects[0].Kind) {
 		return keys(t.index[subjects[0]])
 	}
 	found := make(map[*Exchange]struct{})
 	for _, s := range subjects {
-		if s.Kind == authz.AboutEveryGuest {
-			t.findGuests(found)
+		if indexless(s.Kind) {
+			t.find(found, s.Kind)
 			continue
 		}
 		for x := range t.index[s] {
@@ -91,11 +91,15 @@ func (t *Table) Concerned(subjects []authz.Subject) []*Exchange {
 	return keys(found)
 }
 
-// findGuests adds those to found that depend on AboutEveryGuest; the caller
-// holds mu.
-func (t *Table) findGuests(found map[*Exchange]struct{}) {
+func indexless(k authz.SubjectKind) bool {
+	return k == authz.AboutEveryGuest || k == authz.AboutEveryone
+}
+
+// find adds those to found that depend on a kind without an index: every guest,
+// or everyone who is decided about. The caller holds mu.
+func (t *Table) find(found map[*Exchange]struct{}, k authz.SubjectKind) {
 	for x := range t.all {
-		if x.guest {
+		if x.guest || k == authz.AboutEveryone && len(x.subjects) > 0 {
 			found[x] = struct{}{}
 		}
 	}

@@ -34,6 +34,7 @@ func TestAnExchangeIsFoundByEverythingThatItsDecisionDependsOn(t *testing.T) {
 		{"another group", about(authz.AboutGroup, "green", ""), false, false},
 		{"a service of the user's name", about(authz.AboutService, "bob", ""), false, false},
 		{"every guest", about(authz.AboutEveryGuest, "", ""), true, true},
+		{"everyone", about(authz.AboutEveryone, "", ""), true, true},
 		{"who was denied", about(authz.AboutDenied, "", ""), false, false},
 		{"nobody", authz.Subject{}, false, false},
 	} {
@@ -78,6 +79,9 @@ func TestTheOwnersOwnSessionIsNoGuest(t *testing.T) {
 		if got := r.Concerned([]authz.Subject{s}); len(got) != 0 {
 			t.Errorf("%d exchanges are found among %s, want none", len(got), s)
 		}
+	}
+	if got := r.Concerned([]authz.Subject{{Kind: authz.AboutEveryone}}); len(got) != 1 || got[0] != x {
+		t.Errorf("%d exchanges are found for everyone, want the owner's", len(got))
 	}
 }
 

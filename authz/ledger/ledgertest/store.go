@@ -105,6 +105,7 @@ type Data struct {
 	OriginNumber      uint64
 
 	Tick     uint64
+	Base     ledger.Position // where the incarnation began
 	Head     ledger.Position
 	Log      []ledger.SealedEntry
 	Records  map[string][]byte

@@ -20,7 +20,7 @@ func (c *Client) Create(ctx context.Context, n ledger.Creation) error {
 		if d.Incarnation != "" {
 			return struct{}{}, ledger.ErrExists
 		}
-		d.Incarnation, d.Head = n.Incarnation, n.At
+		d.Incarnation, d.Base, d.Head = n.Incarnation, n.At, n.At
 		d.OriginIncarnation, d.OriginNumber = n.OriginIncarnation, n.OriginNumber
 		d.Floor = n.At.Number // what was touched before is not known
 		maps.Copy(d.Records, n.Records)
@@ -51,6 +51,9 @@ func (c *Client) IDs(ctx context.Context, incarnation string, limit int) (map[ui
 		}
 		for _, e := range d.Log[max(0, len(d.Log)-limit):] {
 			ids[e.Number] = e.ID
+		}
+		if len(ids) < limit {
+			ids[d.Base.Number] = d.Base.ID
 		}
 		return ids, nil
 	})

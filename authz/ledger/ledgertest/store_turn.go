@@ -78,7 +78,7 @@ func (s *Store) renew(d *Data, t ledger.Turn) (dropped bool) {
 // has reports whether a position is one of this history. One of another history
 // confirms nothing: the same numbers stand for other entries there.
 func (d *Data) has(at ledger.Position) bool {
-	return at == d.Head || slices.ContainsFunc(d.Log, func(e ledger.SealedEntry) bool { return e.Position == at })
+	return at == d.Head || at == d.Base || slices.ContainsFunc(d.Log, func(e ledger.SealedEntry) bool { return e.Position == at })
 }
 
 // behind returns the entries behind a number, at most limit.
