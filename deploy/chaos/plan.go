@@ -75,10 +75,14 @@ func fork(rnd *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rnd.Uint64(),
 
 // calm is what everything else is compared with.
 func calm(ctx context.Context, s *stage) {
-	for range 5 {
+	for i := range 6 {
+		// Between being held and being cut somebody waits for the Hub: for longer
+		// than an answer waits for that.
+		s.hub.Slow(time.Duration(i%3) * 3 * s.bound / 4)
 		s.again(ctx, "dana")
 		s.again(ctx, "erin")
 	}
+	s.hub.Slow(0)
 	// Everybody at once, and some again within the grace, in which nothing may pass.
 	for i := range 4 {
 		name := guests[i%len(guests)]

@@ -13,6 +13,7 @@ import (
 // heal ends all faults.
 func (w *world) heal(ctx context.Context) error {
 	w.hub.Asked(nil)
+	w.hub.Slow(0)
 	w.hub.Feel(stub.Well)
 	faults := []error{w.nodes.heal()}
 	for _, r := range w.replicas {

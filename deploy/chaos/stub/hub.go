@@ -44,6 +44,7 @@ type Hub struct {
 	mood    Mood
 	changed chan struct{} // closed with every change of the mood
 	asked   func(replica int, person Person)
+	slow    time.Duration
 }
 
 // NewHub returns a Hub with people and no shares.
@@ -77,6 +78,14 @@ func (h *Hub) Asked(f func(replica int, person Person)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.asked = f
+}
+
+// Slow sets how long answers to questions are on their way: what they say is
+// that old when they come.
+func (h *Hub) Slow(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slow = d
 }
 
 // Share gives a share of a server, and returns when. Nobody hears of it.
@@ -160,11 +169,12 @@ func (h *Hub) user(w http.ResponseWriter, r *http.Request, replica int) {
 		scopes = append(scopes, "access:servers!server="+h.owner+"/"+server)
 	}
 	known = known && !h.out[p.Name]
-	asked := h.asked
+	asked, slow := h.asked, h.slow
 	h.mu.Unlock()
 	if asked != nil && replica > 0 {
 		asked(replica, p)
 	}
+	time.Sleep(slow)
 	if !known {
 		refuse(w, http.StatusForbidden)
 		return
