@@ -90,9 +90,8 @@ func (r *Replica) Told(ctx context.Context, receipt Receipt) int {
 func (t *tally) take() (telling map[uint64]Told, asked []uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	telling = t.telling
-	if len(telling) > 0 {
-		t.telling = make(map[uint64]Told)
+	if len(t.telling) > 0 { // else it is still written to
+		telling, t.telling = t.telling, make(map[uint64]Told)
 	}
 	for n := range t.asks {
 		asked = append(asked, n)
