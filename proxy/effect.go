@@ -80,10 +80,12 @@ func (e *enforcer) settled(ctx context.Context, seq authz.Seq) int {
 		return 0
 	}
 	done := make(chan struct{})
-	e.asking.Go(func() {
+	if !e.begin(func() {
 		eff.settling.Wait()
 		close(done)
-	})
+	}) {
+		return eff.held()
+	}
 	select {
 	case <-done:
 	case <-ctx.Done():

@@ -25,6 +25,29 @@ type enforcer struct {
 	ctx     context.Context //nolint:containedctx // ends the goroutines below
 	asking  sync.WaitGroup
 	effects effects
+
+	mu    sync.Mutex // guards the field below
+	ended bool       // nothing is begun any more
+}
+
+// begin runs f beside, unless the end has come: entries of other replicas are
+// applied until the log is left, which comes last.
+func (e *enforcer) begin(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended {
+		return false
+	}
+	e.asking.Go(f)
+	return true
+}
+
+// end begins nothing more and waits for what has begun.
+func (e *enforcer) end() {
+	e.mu.Lock()
+	e.ended = true
+	e.mu.Unlock()
+	e.asking.Wait()
 }
 
 // Retries of a question that got no answer: soon at first, for a hub that
@@ -54,14 +77,16 @@ func (e *enforcer) apply(entry ledger.Entry) {
 	counted := eff.held()
 	for _, x := range held {
 		eff.settling.Add(1)
-		e.asking.Go(func() {
+		if !e.begin(func() {
 			defer eff.settling.Done()
 			e.settle(x, entry, eff)
-		})
+		}) {
+			eff.settling.Done()
+		}
 	}
 	e.log.Tell(entry.Seq, counted, len(held) == 0)
 	if len(held) > 0 {
-		e.asking.Go(func() {
+		e.begin(func() {
 			eff.settling.Wait()
 			e.log.Tell(entry.Seq, eff.held()-counted, true)
 		})
@@ -111,10 +136,12 @@ func (e *enforcer) age(d *authz.Decision) live.Age {
 
 // recheck asks again until the exchange is open or cut ([live.Options]).
 func (e *enforcer) recheck(x *live.Exchange) {
-	e.asking.Go(func() {
+	if !e.begin(func() {
 		defer x.Rechecked()
 		e.ask(x)
-	})
+	}) {
+		x.Rechecked()
+	}
 }
 
 func (e *enforcer) ask(x *live.Exchange) {

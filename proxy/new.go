@@ -141,7 +141,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	doubting.Wait()
 	p.turns.close()
 	p.auth.Close()
-	p.enforcer.asking.Wait()
+	p.enforcer.end()
 	leave()
 	logging.Wait()
 	p.errorPages.CloseIdleConnections()
