@@ -128,7 +128,8 @@ func (s *stage) another(k int) int {
 
 // revoke takes somebody's access, in one way or another.
 func (s *stage) revoke(ctx context.Context, name string, replica int) {
-	s.change(ctx, change{kind: kind(s.rnd.IntN(int(everybody))), who: name, replica: replica, manner: hurried(s.rnd)})
+	ways := []kind{revoke, revoke, leave, logout} // of a revocation most is promised
+	s.change(ctx, change{kind: ways[s.rnd.IntN(len(ways))], who: name, replica: replica, manner: hurried(s.rnd)})
 }
 
 // grant gives access, through one replica after the other until the Hub has it.
