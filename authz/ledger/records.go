@@ -25,11 +25,12 @@ type record struct {
 	old    bool   // sealed with a key that will be given up
 }
 
-// unshared is a value that was written here while the log was away.
+// unshared is a value that was written here while the log was away, or that the
+// log has lost.
 type unshared struct {
 	value []byte // nil: removed
 	after uint64 // the last entry that was applied here then
-	order uint64 // among the writes of this member
+	order uint64 // among the writes of this member; 0: it was not written here
 }
 
 // maxGraves is how many removed records are remembered with the number of their
@@ -64,7 +65,7 @@ func newRecords(keep Keep) records {
 // visible returns the value that holds here.
 func (rs *records) visible(key recordKey) (value []byte, alone bool) {
 	if e, ok := rs.unshared[key]; ok {
-		return e.value, e.value != nil
+		return e.value, e.value != nil && e.order > 0
 	}
 	return rs.shared[key].value, false
 }
