@@ -84,7 +84,7 @@ func (o *outage) revokeAway() {
 	must(t, err)
 	took := answer.Head.Sub(began)
 	rep.Saw(t, "9", o.name+"a revoke says", fmt.Sprintf("%q after %.0f ms", cutHeader(answer), milliseconds(took)),
-		cutHeader(answer) == "within=5s" && took > bound*9/10 && took < 2*bound)
+		cutHeader(answer) == "within=5s" && took > bound*9/10 && took < 3*bound) // Δ, and what a busy Hub takes
 	end := answer.Head.Add(recheck)
 	for _, socket := range g.sockets()[:3] { // the events socket has no traffic, and what is idle passes nothing
 		socket.Wait(time.Until(end))

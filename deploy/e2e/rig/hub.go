@@ -58,6 +58,7 @@ type Hub struct {
 	env              []string
 	hubPort, apiPort int
 	hub, proxy       *exec.Cmd
+	started          []*exec.Cmd // all processes, those that have ended too
 }
 
 // Start starts the proxy, where that is the rig's part, and the Hub, and returns when both answer.
@@ -161,7 +162,11 @@ func (h *Hub) runWith(log string, environ []string, command ...string) (*exec.Cm
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = h.Dir, slices.Concat(h.env, environ), out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	return cmd, cmd.Start()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	h.started = append(h.started, cmd)
+	return cmd, nil
 }
 
 // StartProxy starts the one proxy of an External hub, also after KillProxy, and returns when its route API is open.
@@ -236,12 +241,9 @@ func (h *Hub) Shutdown() {
 // Stop ends the Hub, the proxy and every user server at once.
 func (h *Hub) Stop() {
 	h.killMarked()
-	all := []*exec.Cmd{h.hub, h.proxy}
-	for _, r := range h.Replicas {
-		all = append(all, r.cmd)
-	}
-	for _, cmd := range all {
-		if cmd != nil && cmd.Process != nil {
+	for _, cmd := range h.started {
+		if cmd.ProcessState == nil { // nobody has waited for it
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // Redis and nginx write their titles where the mark was
 			_ = cmd.Wait()
 		}
 	}
