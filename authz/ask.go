@@ -10,7 +10,7 @@ import (
 func (a *Authorizer) start(key Key, k *known, q Question) *call {
 	c := &call{
 		key: key, q: q, payer: a.payer(k.answer, q),
-		stage: inLine, seq: a.opts.Lease.Applied(), done: make(chan struct{}),
+		stage: inLine, seq: a.opts.Lease.Applied(), begun: a.opts.Clock(), done: make(chan struct{}),
 	}
 	if a.ctx.Err() != nil {
 		c.err = fmt.Errorf("%w: closed", ErrNoDecision)

@@ -56,6 +56,7 @@ type call struct {
 	stage stage // guarded by the authorizer's mu
 	seq   Seq   // a position that the answer will not be older than; ditto
 
+	begun  Instant
 	done   chan struct{}
 	err    error // set when done is closed
 	shared bool  // answered by another replica's answer; ditto
@@ -102,6 +103,7 @@ func (a *Authorizer) Decide(ctx context.Context, q Question) (Decision, error) {
 // wait waits for the question c and, as long as its answer may not be used,
 // for the next one.
 func (a *Authorizer) wait(ctx context.Context, key Key, q Question, c *call) (d Decision, found Lookup, err error) {
+	came := a.opts.Clock()
 	tooLong := time.NewTimer(patience)
 	defer tooLong.Stop()
 	for range maxRounds {
@@ -112,9 +114,11 @@ func (a *Authorizer) wait(ctx context.Context, key Key, q Question, c *call) (d 
 		case <-ctx.Done():
 			return Decision{}, Miss, context.Cause(ctx)
 		}
-		if c.err != nil {
+		if c.err != nil && came.Sub(c.begun) < askLimit/2 {
 			return Decision{}, Miss, c.err
 		}
+		// Who came late to a question that fails asks again: the Hub may be back
+		// since, and the question have been lost with a connection.
 		found = Miss
 		if c.shared {
 			found = HitShared
