@@ -75,15 +75,17 @@ func run(args []string, out io.Writer) int {
 	defer stop()
 	fmt.Fprintf(out, "seed %d\n", o.seed)
 	log := history.NewLog()
-	if err := play(ctx, o, log, out); err != nil {
-		fmt.Fprintf(out, "chaos: %v (logs in %s)\n", err, o.logs)
-		return 1
-	}
+	failed := play(ctx, o, log, out)
 	h := log.History()
 	if err := keep(h, filepath.Join(o.logs, "seen.json")); err != nil {
-		fmt.Fprintf(out, "chaos: %v\n", err)
+		failed = errors.Join(failed, err)
 	}
-	return report(out, o, promised(o.settings), h)
+	code := report(out, o, promised(o.settings), h)
+	if failed != nil { // what was seen until then is told all the same
+		fmt.Fprintf(out, "chaos: %v (logs in %s)\n", failed, o.logs)
+		return 1
+	}
+	return code
 }
 
 // promised is what is promised with these settings, as far as it can be
@@ -98,8 +100,8 @@ func promised(s settings) history.Promise {
 		// that do nothing else.
 		Margin: 150 * time.Millisecond,
 		Settle: time.Second,
-		// Sentinels take up to 10 s to turn an old primary into a replica.
-		Recover: 20 * time.Second,
+		// What is dialled, asked or looked for again is so every few seconds.
+		Recover: 10 * time.Second,
 	}
 }
 
@@ -118,7 +120,9 @@ func play(ctx context.Context, o options, log *history.Log, out io.Writer) error
 	go log.Watch(watched, 20*time.Millisecond)
 	rnd := rand.New(rand.NewPCG(o.seed, 0))
 	whole := promised(o.settings).Recover
-	w.recover(ctx, whole)
+	if err := w.recover(ctx, whole); err != nil {
+		return err
+	}
 	for _, sch := range plan(rnd) {
 		own := fork(rnd) // even if it is not played: what is, is the same
 		if !o.only.MatchString(sch.name) {

@@ -39,6 +39,16 @@ func lateCommit(ctx context.Context, s *stage) {
 	pause(ctx, s.guests)
 }
 
+// hubSlow: between being held and being cut somebody waits for the Hub, at last
+// for longer than the answer to a revocation waits for that.
+func hubSlow(ctx context.Context, s *stage) {
+	for i := range 4 {
+		s.hub.Slow(time.Duration(i) * s.bound / 2)
+		s.again(ctx, "dana")
+		s.again(ctx, "erin")
+	}
+}
+
 // away lets the Hub feel otherwise for a while.
 func (s *stage) away(ctx context.Context, m stub.Mood, d time.Duration) {
 	from := s.log.Now()

@@ -25,9 +25,24 @@ func (w *world) heal(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
+// nodesLimit is for Redis to be one again. Sentinels take 10 s to turn an old
+// primary into a replica, and more when a failover of theirs went wrong.
+const nodesLimit = time.Minute
+
 // recover waits until everything works, without anybody's help but the Hub's
-// check of its routes, and notes how long that took.
-func (w *world) recover(ctx context.Context, limit time.Duration) {
+// check of its routes, and notes how long that took once Redis was whole: how
+// long that takes is not the proxy's affair.
+func (w *world) recover(ctx context.Context, limit time.Duration) error {
+	err := until(ctx, nodesLimit, func() error {
+		err := w.nodes.whole()
+		if err != nil {
+			w.nodes.follow()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	ended := w.log.Now()
 	var missing []string
 	_ = until(ctx, limit, func() error {
@@ -39,16 +54,13 @@ func (w *world) recover(ctx context.Context, limit time.Duration) {
 	if ctx.Err() == nil {
 		w.log.Recover(history.Recovery{Schedule: w.name(), Ended: ended, Took: w.log.Now() - ended, Missing: missing})
 	}
+	return ctx.Err()
 }
 
-// missing says what is not whole: the store, the replicas, the routes, the way
-// of everybody to the server, and that a revocation is done everywhere.
+// missing says what is not whole: the replicas, the routes, the way of everybody
+// to the server, and that a revocation is done everywhere.
 func (w *world) missing(ctx context.Context, since history.Instant) (missing []string) {
 	add := func(format string, args ...any) { missing = append(missing, fmt.Sprintf(format, args...)) }
-	if err := w.nodes.whole(); err != nil {
-		w.nodes.follow()
-		add("%v", err)
-	}
 	for _, name := range guests {
 		if !w.hub.Welcome(name) {
 			w.change(ctx, change{kind: grant, who: name, replica: 1})
