@@ -43,9 +43,12 @@ func lateCommit(ctx context.Context, s *stage) {
 // for longer than the answer to a revocation waits for that.
 func hubSlow(ctx context.Context, s *stage) {
 	for i := range 4 {
-		s.hub.Slow(time.Duration(i) * s.bound / 2)
-		s.again(ctx, "dana")
-		s.again(ctx, "erin")
+		slow := time.Duration(i) * s.bound / 2
+		s.hub.Slow(slow)
+		for _, name := range []string{"dana", "erin"} {
+			s.again(ctx, name)
+			pause(ctx, 2*slow) // until the others' answers are overtaken no more
+		}
 	}
 }
 
