@@ -104,7 +104,7 @@ func (r *Replica) due() []*op {
 	changes, orders := r.records.toShare(maxAppended)
 	ops := make([]*op, len(changes))
 	for i, c := range changes {
-		ops[i] = &op{body: body{By: r.member, Order: orders[i], Record: c}, waiter: newWaiter()}
+		ops[i] = &op{body: body{By: r.member, Order: orders[i], Record: c}} // nobody waits
 	}
 	return ops
 }
