@@ -174,9 +174,11 @@ func TestDrainLetsRequestsFinishAndIsSeenToTheEnd(t *testing.T) {
 	}
 }
 
-func TestDrainAcceptsNobody(t *testing.T) {
-	p := newTestParts()
-	prog := start(t, p, patience)
+// stopDuringARequest stops the program when a request is under way, and returns
+// when its listener is closed, which Shutdown does first. The status of the
+// request comes when it has been released.
+func stopDuringARequest(t *testing.T, p *testParts, prog *program) <-chan int {
+	t.Helper()
 	answered := make(chan int, 1)
 	go func() {
 		status, _ := get(t, prog.public, "/")
@@ -184,12 +186,19 @@ func TestDrainAcceptsNobody(t *testing.T) {
 	}()
 	<-p.entered
 	prog.stop()
-	for refused := false; !refused; { // Shutdown closes the listener soon
+	for refused := false; !refused; {
 		conn, err := net.DialTimeout("tcp", prog.public.listeners[0].Addr().String(), patience)
 		if refused = err != nil; !refused {
 			_ = conn.Close()
 		}
 	}
+	return answered
+}
+
+func TestDrainAcceptsNobody(t *testing.T) {
+	p := newTestParts()
+	prog := start(t, p, patience)
+	answered := stopDuringARequest(t, p, prog)
 	close(p.release)
 	if status := <-answered; status != 200 {
 		t.Errorf("the request under way got %d, want 200", status)
@@ -203,19 +212,7 @@ func TestDrainBeginsWhenWhatHasArrivedIsUnderWay(t *testing.T) {
 	p := newTestParts()
 	p.settle = time.Hour
 	prog := start(t, p, patience)
-	answered := make(chan int, 1)
-	go func() {
-		status, _ := get(t, prog.public, "/")
-		answered <- status
-	}()
-	<-p.entered
-	prog.stop()
-	for refused := false; !refused; { // Shutdown closes the listener first
-		conn, err := net.DialTimeout("tcp", prog.public.listeners[0].Addr().String(), patience)
-		if refused = err != nil; !refused {
-			_ = conn.Close()
-		}
-	}
+	answered := stopDuringARequest(t, p, prog)
 	select {
 	case <-p.drains:
 		t.Error("nothing new may begin, while requests that have arrived may not have begun")
